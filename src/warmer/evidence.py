@@ -1,0 +1,160 @@
+"""Evidence: how good a model is, on examples that neither its training nor any choice ever saw."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from warmer import scores
+from warmer.examples import _split
+from warmer.examples._prepare import Prepared
+from warmer.kinds._contract import Head
+from warmer.model import Model, png, short
+from warmer.novelty import Novelty
+from warmer.training import baselines
+from warmer.training.loop import Part, evaluate
+
+Array = NDArray[Any]
+
+_SHOWN = 12
+_LOOKED_AT = 2000
+_REMEMBERED = 200_000
+_FEWEST_FOR_SETS = 20
+
+
+def part(prepared: Prepared, rows: Array) -> Part:
+    """Return some of the examples."""
+    return Part(prepared.inputs, prepared.targets, rows)
+
+
+def halves(prepared: Prepared) -> tuple[Array, Array]:
+    """Return the validation rows in two: three fifths to choose and calibrate by, two fifths for prediction sets alone."""
+    rows = prepared.rows(_split.VALIDATION)
+    if len(rows) < 2 * _FEWEST_FOR_SETS:
+        return rows, rows[:0]
+    # Equal examples stay together: the half is decided by the key, as the side was.
+    later = (prepared.keys[rows] & np.uint64(0xFFFF)) >= np.uint64(0.6 * 0x10000)
+    return (rows[~later], rows[later]) if 0 < later.sum() < len(rows) else (rows, rows[:0])
+
+
+def compare(head: Head, prepared: Prepared) -> dict[str, dict[str, Any]]:
+    """Return the baselines on the test part: name → {"what", "scores"}; made before training, so that their time is known."""
+    test, training = part(prepared, prepared.rows(_split.TEST)), part(prepared, prepared.rows(_split.TRAIN))
+    truths = head.truths(prepared.y.batch(test.targets.take(test.rows), torch.device("cpu")))
+    chosen = [scores.get(name) for name in head.scores]
+    found = {}
+    constant = head.constant(len(test.rows))
+    if constant is not None:
+        found["constant"] = {"what": constant[1], "scores": scores.table(chosen, constant[0], truths)}
+    linear = baselines.linear(head, prepared.x, prepared.y, training, test)
+    if linear is not None:
+        found["linear"] = {"what": linear[1], "scores": scores.table(chosen, linear[0], truths)}
+    return found
+
+
+def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Calibrate the model on validation examples, score it on test examples, and return all evidence as plain JSON.
+
+    The model's temperature, prediction sets and novelty limit are set on the way.
+    """
+    head, device = model.head, torch.device("cpu")
+    choosing, later = halves(prepared)
+    test = part(prepared, prepared.rows(_split.TEST))
+    chosen = [scores.get(name) for name in head.scores]
+    outputs, targets = _evaluate(model, test, device)
+    before = scores.table(chosen, head.answers(outputs), head.truths(targets))
+    raw = head.evidence(outputs, targets)
+    head.calibrate(*_evaluate(model, part(prepared, choosing), device))
+    if len(later):
+        head.conform(*_evaluate(model, part(prepared, later), device), model.plan.coverage)
+    outputs, targets = _evaluate(model, test, device)
+    answers, truths = head.answers(outputs), head.truths(targets)
+    found = scores.table(chosen, answers, truths)
+    constant = comparison.get("constant", {}).get("scores", {})
+    training = prepared.rows(_split.TRAIN)
+    model.novelty = _novelty(model, prepared, training, later if len(later) else choosing)
+    if len(training) <= _REMEMBERED:
+        model.seen = torch.from_numpy(np.unique(short(prepared.keys[training])))
+    return {
+        "n": len(test.rows),
+        "examples": {word: len(prepared.rows(side)) for side, word in enumerate(_split.SIDES)},
+        "scores": found,
+        "intervals": {score.name: scores.interval(score, answers, truths) for score in chosen},
+        "baselines": comparison,
+        "before_calibration": before,
+        "sentence": head.sentence(found, constant, len(test.rows), ""),
+        "uncalibrated": raw,
+        **head.evidence(outputs, targets),
+        "mistakes": _mistakes(model, prepared, test, outputs, targets),
+        "ledger": prepared.ledger.to_json(),
+        "columns": [vars(decision) for decision in prepared.columns.decisions],
+        "origin": prepared.table.origin,
+        "notes": list(prepared.table.notes),
+        "environment": environment(),
+    }
+
+
+def _evaluate(model: Model, some: Part, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    return evaluate(model.network, model.x, model.y, some, device, model.plan, views=True)
+
+
+@torch.no_grad()
+def _novelty(model: Model, prepared: Prepared, training: Array, unseen: Array) -> Novelty:
+    """Learn what ordinary features look like."""
+
+    def vectors(rows: Array) -> torch.Tensor:
+        rows = rows[np.linspace(0, len(rows) - 1, min(_LOOKED_AT, len(rows))).astype(int)]
+        parts = np.array_split(rows, max(1, len(rows) // 256))
+        batches = (prepared.x.batch(prepared.inputs.take(one), torch.device("cpu")) for one in parts)
+        return torch.cat([Novelty.vectors(model.network.features(batch)) for batch in batches])
+
+    known = vectors(training)
+    found = Novelty(known.shape[1])
+    found.fit(known, vectors(unseen))
+    return found
+
+
+def _mistakes(model: Model, prepared: Prepared, test: Part, outputs: torch.Tensor, targets: torch.Tensor) -> list[dict[str, Any]]:
+    """Return the test examples with the largest losses: what they are, what was answered, what is true."""
+    losses = model.head.eval().loss(outputs, targets)
+    found = []
+    for place in torch.argsort(losses, descending=True)[:_SHOWN].tolist():
+        row = int(test.rows[place])
+        array = prepared.inputs.take(np.array([row]))[0]
+        answer = model.head.decode(outputs[place : place + 1])[0]
+        picture = prepared.x.picture(array)
+        found.append(
+            {
+                "example": prepared.table.name(row),
+                "truth": prepared.y.show(prepared.targets.take(np.array([row]))[0]),
+                "answer": answer.value,
+                "confidence": answer.confidence,
+                "loss": float(losses[place]),
+                **({"picture": png(picture)} if picture is not None else {"shown": prepared.x.show(array)}),
+            }
+        )
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Return what else could change the result: versions, machine, threads."""
+    import sklearn
+
+    import warmer
+
+    return {
+        "warmer": warmer.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": torch.get_num_threads(),
+        "date": time.strftime("%Y-%m-%d"),
+    }

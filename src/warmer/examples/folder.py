@@ -1,0 +1,121 @@
+"""A folder or archive: one folder a category, or files with a `metadata.csv` beside them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from warmer.errors import InputError
+from warmer.examples import _tree
+from warmer.examples._contract import Array, Ledger, Table, objects
+from warmer.examples._split import SIDES, side_of
+from warmer.files import File
+
+OPTIONS: dict[str, Any] = {}
+_METADATA = ("metadata.csv", "metadata.jsonl", "metadata.tsv")
+_IGNORED = (".txt", ".md", ".html", ".pdf", ".json", ".xml", ".csv", ".tsv", ".py", ".db", ".ini", ".log")
+
+
+def claims(thing: Any) -> bool:
+    """Claim folders, zips and tars."""
+    if not isinstance(thing, (str, Path)):
+        return False
+    path = Path(thing)
+    return path.is_dir() or (path.is_file() and _tree.is_archive(path))
+
+
+def read(thing: Any) -> Table:
+    """Read either layout; folders named train, validation and test (at the top) are an official split."""
+    path = Path(thing)
+    ledger = Ledger()
+    files = _tree.walk(path, ledger)
+    if not files:
+        first = f"; first left out: {ledger.entries[0].example} {ledger.entries[0].reason}" if ledger.entries else ""
+        raise InputError(f"`{path}` is empty; put one folder of files a category into it{first}")
+    metadata = [inside for inside, _ in files if inside.name.lower() in _METADATA]
+    if metadata:
+        return _described(path, files, metadata, ledger)
+    return _classes(path, files, ledger)
+
+
+def _classes(path: Path, files: list[tuple[PurePosixPath, File]], ledger: Ledger) -> Table:
+    """Read one folder a category."""
+    files = [pair for pair in files if _is_example(pair, ledger)]
+    depth = _shared_depth([inside for inside, _ in files])
+    cells, labels, sides = [], [], []
+    for inside, file in files:
+        parts = inside.parts[depth:]
+        side = side_of(parts[0]) if len(parts) > 2 else None
+        parts = parts[1:] if side is not None else parts
+        if len(parts) < 2:
+            ledger.add(file.name, "lies in no category's folder")
+            continue
+        cells.append(file)
+        labels.append(parts[0])
+        sides.append(None if side is None else SIDES[side])
+    if not cells:
+        raise InputError(f"`{path}` has no folders of examples; put the files of each category into a folder of its name")
+    columns: dict[str, Array] = {"file": objects(cells), "category": objects(labels)}
+    split = "split" if any(sides) else None
+    if split:
+        columns[split] = objects(sides)
+    return Table(columns, str(path), "category", split, {"category": "category"}, lambda i: cells[i].name, ledger)
+
+
+def _is_example(pair: tuple[PurePosixPath, File], ledger: Ledger) -> bool:
+    """Pass over notes that lie beside the examples, and say so."""
+    inside, file = pair
+    if inside.suffix.lower() not in _IGNORED:
+        return True
+    ledger.add(file.name, f"is a {inside.suffix} file, no example")
+    return False
+
+
+def _shared_depth(paths: list[PurePosixPath]) -> int:
+    """Return how many leading folders all paths share, as archives often wrap everything in one folder."""
+    depth = 0
+    while all(len(path.parts) > depth + 2 for path in paths) and len({path.parts[depth] for path in paths}) == 1:
+        if side_of(paths[0].parts[depth]) is not None:
+            break
+        depth += 1
+    return depth
+
+
+def _described(path: Path, files: list[tuple[PurePosixPath, File]], metadata: list[PurePosixPath], ledger: Ledger) -> Table:
+    """Read files listed in `metadata.csv` by their column `file_name`; one metadata file a side is allowed."""
+    from warmer.examples import table as tables
+
+    by_place = dict(files)
+    cells: list[Any] = []
+    columns: dict[str, list[Any]] = {}
+    sides: list[str | None] = []
+    for place in metadata:
+        part = tables.parse(by_place[place].read(), place.suffix, str(path / place), ledger)
+        if "file_name" not in part:
+            raise InputError(f"`{path / place}` needs a column `file_name`; it has {', '.join(part)}")
+        side = side_of(place.parent.name) if place.parent.parts else None
+        kept = []
+        for row, name in enumerate(part["file_name"]):
+            file = by_place.get(place.parent / str(name))
+            if file is None:
+                ledger.add(f"{place} row {row + 1}", f"names `{name}`, which is not there")
+                continue
+            kept.append(row)
+            cells.append(file)
+            sides.append(None if side is None else SIDES[side])
+        for name, values in part.items():
+            if name != "file_name":
+                columns.setdefault(name, []).extend(values[row] for row in kept)
+    listed = {file.name for file in cells}
+    unlisted = Counter(inside.suffix for inside, file in files if file.name not in listed and inside not in metadata)
+    found: dict[str, Array] = {"file_name": objects(cells), **{name: tables.tidy(objects(v)) for name, v in columns.items()}}
+    split = "split" if "split" in found else None
+    if split is None and any(sides):
+        found["split"], split = objects(sides), "split"
+    answers = [name for name in columns if name != "split"]
+    y = answers[0] if len(answers) == 1 else None
+    notes = [f"{sum(unlisted.values())} files are not listed in the metadata and are not used"] if unlisted else []
+    return Table(found, str(path), y, split, {}, lambda i: cells[i].name, ledger, notes)
+
+

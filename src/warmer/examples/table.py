@@ -1,0 +1,280 @@
+"""A table in a file: CSV, TSV, JSON Lines (also .gz), Parquet or Excel."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from warmer.errors import BadCell, InputError, Missing
+from warmer.examples._contract import Array, Ledger, Table, objects
+from warmer.files import File
+
+OPTIONS: dict[str, Any] = {}
+_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".xlsx", ".xls")
+MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "NaT", ".", "-", "--")
+_BOOLEANS = {"true": True, "false": False}
+_MOST_UNPACKED = 4 * 2**30
+
+
+def claims(thing: Any) -> bool:
+    """Claim files whose names end like a table's."""
+    return isinstance(thing, (str, Path)) and Path(thing).is_file() and _suffix(Path(thing)) in _SUFFIXES
+
+
+def read(thing: Any) -> Table:
+    """Read one table."""
+    path = Path(thing)
+    ledger = Ledger()
+    try:
+        data = File.at(path).read()
+    except BadCell as error:
+        raise InputError(f"`{path}` {error}") from None
+    if path.suffix.lower() == ".gz":
+        data = _unpack(data, path)
+    columns = parse(data, _suffix(path), str(path), ledger)
+    rows = columns.pop("\0row", None)
+    split = next((name for name in columns if name.lower() in ("split", "fold", "subset")), None)
+    start = 1 if _suffix(path) in (".jsonl", ".ndjson", ".json", ".parquet", ".pq") else 2
+    names = np.arange(start, start + len(next(iter(columns.values())))) if rows is None else rows
+    return Table(columns, str(path), None, split, {}, lambda i: f"row {int(names[i])}", ledger)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+
+
+def _unpack(data: bytes, path: Path) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            found = file.read(_MOST_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"`{path}` is a damaged gzip file ({error}); pack it anew") from None
+    if len(found) > _MOST_UNPACKED:
+        raise InputError(f"`{path}` unpacks to more than {_MOST_UNPACKED // 2**30} GiB; unpack and cut it first")
+    return found
+
+
+def parse(data: bytes, suffix: str, origin: str, ledger: Ledger) -> dict[str, Array]:
+    """Return name → cells. Rows that do not fit are listed; a column `\\0row` then says which lines the others came from.
+
+    Raises:
+        InputError: nothing can be made of the file.
+    """
+    if suffix in (".parquet", ".pq", ".xlsx", ".xls"):
+        return from_frame(_binary(data, suffix, origin))
+    text = decode(data, origin, ledger)
+    if not text.strip():
+        raise InputError(f"`{origin}` is empty; it needs a header and rows")
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        return _json(text, origin, ledger)
+    return _separated(text, origin, ledger)
+
+
+def decode(data: bytes, origin: str, ledger: Ledger) -> str:
+    """Turn bytes into text: by their byte order mark, as UTF-8, else as Windows-1252 with a note."""
+    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if b"\0" in data[:4096]:
+            raise InputError(f"`{origin}` holds binary data, not text; is its ending right?") from None
+        line = data[: error.start].count(b"\n") + 1
+        ledger.add(f"line {line}", "is not UTF-8; the file was read as Windows-1252 (Western Europe)", "kept")
+        return data.decode("cp1252", "replace")
+
+
+def _binary(data: bytes, suffix: str, origin: str) -> pd.DataFrame:
+    try:
+        if suffix in (".parquet", ".pq"):
+            return pd.read_parquet(io.BytesIO(data))
+        return pd.read_excel(io.BytesIO(data))
+    except ImportError:
+        raise Missing(f"reading `{origin}` needs another package: pip install 'warmer[tables]'") from None
+    except (ValueError, OSError, KeyError) as error:
+        raise InputError(f"`{origin}` is damaged or no {suffix[1:]} file ({error}); save it anew") from None
+
+
+def _json(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
+    """Read one object a line, or one list of objects."""
+    rows: list[dict[str, Any]] = []
+    places: list[int] = []
+    if text.lstrip().startswith("["):
+        try:
+            listed = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"`{origin}` is not JSON (line {error.lineno}: {error.msg}); write one object a line") from None
+    else:
+        listed = text.splitlines()
+    for number, item in enumerate(listed, start=1):
+        if isinstance(item, str):
+            if not item.strip():
+                continue
+            try:
+                item = json.loads(item)
+            except json.JSONDecodeError as error:
+                ledger.add(f"line {number}", f"is not JSON ({error.msg})")
+                continue
+        if not isinstance(item, dict):
+            ledger.add(f"line {number}", "is no JSON object")
+            continue
+        rows.append(item)
+        places.append(number)
+    if not rows:
+        raise InputError(f"`{origin}` holds no JSON object; write one object a line, like {{\"size\": 3, \"price\": 5}}")
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {str(name).strip(): tidy(objects(_json_cell(row.get(name)) for row in rows)) for name in names}
+    return {**columns, "\0row": np.array(places)}
+
+
+def _json_cell(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, (dict, list)) else value
+
+
+def _separated(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
+    """Read comma-, semicolon-, tab- or bar-separated text."""
+    mark = _delimiter(text)
+    header = next(csv.reader(io.StringIO(text), delimiter=mark))
+    names = [name.strip() for name in header]
+    _check_header(names, origin)
+    bad: list[list[str]] = []
+
+    def too_long(row: list[str]) -> None:
+        bad.append(row)
+
+    common: dict[str, Any] = {"sep": mark, "names": list(range(len(names))), "header": None, "skiprows": 0, "index_col": False}
+    quick: dict[str, Any] = {"keep_default_na": False, "na_values": list(MISSING), "skipinitialspace": True, "low_memory": False}
+    body = text[_header_end(text, mark) :]
+    if not body.strip():
+        raise InputError(f"`{origin}` has a header and no rows; add examples")
+    try:
+        frame = pd.read_csv(io.StringIO(body), **common, **quick)
+        if _ragged(body, mark, len(names)):
+            raise pd.errors.ParserError("ragged")
+    except pd.errors.ParserError:
+        return _row_by_row(body, mark, names, origin, ledger)
+    frame.columns = pd.Index(names)
+    return from_frame(frame)
+
+
+def _header_end(text: str, mark: str) -> int:
+    """Return where the header's record ends, quoted line breaks included."""
+    quoted = False
+    for place, letter in enumerate(text):
+        if letter == '"':
+            quoted = not quoted
+        elif letter == "\n" and not quoted:
+            return place + 1
+    return len(text)
+
+
+def _ragged(body: str, mark: str, count: int) -> bool:
+    """Tell quickly whether a row may have too few cells, which pandas fills without a word."""
+    lines = body.splitlines()
+    if '"' in body:
+        return any(len(row) not in (0, count) for row in csv.reader(lines, delimiter=mark))
+    return any(line.count(mark) != count - 1 and bool(line.strip()) for line in lines)
+
+
+def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Ledger) -> dict[str, Array]:
+    """Read a ragged table slowly, listing the rows whose number of cells is wrong."""
+    kept: list[list[str]] = []
+    places: list[int] = []
+    reader = csv.reader(io.StringIO(body), delimiter=mark, skipinitialspace=True)
+    for number, row in enumerate(reader, start=2):
+        if not row:
+            continue
+        if len(row) != len(names):
+            ledger.add(f"row {number}", f"has {len(row)} cells where the header has {len(names)}")
+            continue
+        kept.append(row)
+        places.append(number)
+    if not kept:
+        raise InputError(f"`{origin}` has no row with as many cells as its header ({len(names)}); is `{mark}` its separator?")
+    frame = pd.read_csv(io.StringIO(_rejoined(kept)), header=None, names=names, keep_default_na=False, na_values=list(MISSING), low_memory=False)
+    return {**from_frame(frame), "\0row": np.array(places)}
+
+
+def _rejoined(rows: list[list[str]]) -> str:
+    found = io.StringIO()
+    csv.writer(found).writerows(rows)
+    return found.getvalue()
+
+
+def _delimiter(text: str) -> str:
+    """Return the separator that cuts the first lines into the same number of cells, at least two; comma where none does."""
+    lines = [line for line in text[:100_000].splitlines()[:20] if line.strip()]
+    best, most = ",", 0.0
+    for mark in (",", "\t", ";", "|"):
+        counts = [len(row) for row in csv.reader(lines, delimiter=mark)]
+        width, agreeing = Counter(counts).most_common(1)[0]
+        if width > 1 and agreeing / len(counts) * width > most:
+            best, most = mark, agreeing / len(counts) * width
+    return best
+
+
+def _check_header(names: list[str], origin: str) -> None:
+    double = [name for name, count in Counter(names).items() if count > 1 and name]
+    if double:
+        raise InputError(f"`{origin}` has two columns named `{double[0]}`; rename one of them")
+    for place, name in enumerate(names):
+        if not name:
+            names[place] = f"unnamed: {place}"
+
+
+def from_frame(frame: pd.DataFrame) -> dict[str, Array]:
+    """Return a pandas table's columns as arrays: numbers as float64 or int64, everything else as Python objects."""
+    names = [str(name).strip() for name in frame.columns]
+    double = [name for name, count in Counter(names).items() if count > 1]
+    if double:
+        raise InputError(f"the table has two columns named `{double[0]}`; rename one of them")
+    return {name: _column(frame.iloc[:, place]) for place, name in enumerate(names)}
+
+
+def _column(series: Any) -> Array:
+    kind = series.dtype.kind if isinstance(series.dtype, np.dtype) else ""
+    if kind == "b":
+        return objects(bool(value) for value in series)
+    if kind in "iuf":
+        return np.asarray(series.to_numpy())
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    values = series.astype(object).to_numpy(dtype=object)
+    values = np.where(pd.isna(values), None, values) if values.size else values
+    return tidy(values)
+
+
+def tidy(values: Array) -> Array:
+    """Strip text, turn words that stand for nothing into None, and all-number or true/false columns into what they say."""
+    plain_types = (str, int, float, bool, type(None), np.generic)
+    if values.dtype != object or not all(isinstance(value, plain_types) for value in values):
+        return values
+    codes, different = pd.factorize(values, use_na_sentinel=True)
+    plain = [_tidy_cell(value) for value in different]
+    there = [value for value in plain if value is not None]
+    if there and all(isinstance(value, str) and value.lower() in _BOOLEANS for value in there):
+        plain = [None if value is None else _BOOLEANS[value.lower()] for value in plain]
+    elif there and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in there):
+        numbers = np.array([np.nan if value is None else float(value) for value in plain] + [np.nan])[codes]
+        whole = all(isinstance(value, int) for value in there) and not np.isnan(numbers).any()
+        return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
+    return objects([*plain, None])[codes]
+
+
+def _tidy_cell(value: Any) -> Any:
+    if isinstance(value, str):
+        value = value.strip()
+        return None if value in MISSING else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,0 +1,58 @@
+"""A file that may lie on disk, inside an archive or in memory: a name, and its bytes when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from warmer.errors import BadCell
+
+LARGEST = 512 * 2**20
+"""Bytes of one example's file at the most; more is a mistake or an attack."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One example's file.
+
+    Attributes:
+        name: what a person calls it: its path, or `archive.zip/path inside`.
+        opener: returns the bytes; raises `OSError` or `BadCell`.
+    """
+
+    name: str
+    opener: Callable[[], bytes] = field(repr=False, compare=False)
+
+    @classmethod
+    def at(cls, path: str | Path) -> File:
+        """Return the file at a path, opened when read."""
+        place = Path(path)
+        return cls(str(path), lambda: _bytes(place))
+
+    def read(self) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            BadCell: the file is not there, may not be read, or is empty or far too large.
+        """
+        try:
+            data = self.opener()
+        except PermissionError:
+            raise BadCell("may not be read (permission denied)") from None
+        except FileNotFoundError:
+            raise BadCell("is not there") from None
+        except OSError as error:
+            raise BadCell(f"cannot be read ({error.strerror or error})") from None
+        if not data:
+            raise BadCell("is empty (zero bytes)")
+        return data
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _bytes(path: Path) -> bytes:
+    if path.stat().st_size > LARGEST:
+        raise BadCell(f"holds {path.stat().st_size / 2**20:,.0f} MiB; the limit for one example is {LARGEST // 2**20}")
+    return path.read_bytes()

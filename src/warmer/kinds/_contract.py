@@ -1,0 +1,357 @@
+"""Kind and Head: what a file in this folder must provide. Every shape and range is written out here, once.
+
+The life of a value:
+
+    raw cell ──read──▶ compact array ──batch──▶ tensor ──augment──▶ tensor ──encoder──▶ Features
+                            │                                                              │
+                            └──show──▶ what a person sees ◀──answers── outputs ◀──head─────┘
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from warmer.errors import BadCell
+from warmer.networks.features import Features, FeatureSpec
+from warmer.plan import Plan, Proposal
+
+Array = NDArray[Any]
+Cells = Sequence[Any]
+
+
+class Padded(NamedTuple):
+    """A batch of values of unequal length: `values [batch, longest, …]`, `mask [batch, longest]`, True where real."""
+
+    values: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Bid:
+    """How sure a kind is that a column is its own, 0 to 1, and why in a few words."""
+
+    sure: float
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says about one input.
+
+    Attributes:
+        value: the answer in the user's own words or unit.
+        confidence: 0 to 1. Categories: the calibrated probability. Numbers: the coverage of `interval`.
+        alternatives: (value, confidence), likeliest first, the answer itself included.
+        within: the prediction set (categories) or the interval (low, high) that holds the truth with `coverage`.
+        coverage: how often `within` holds the truth, measured on examples used for nothing else; None if not measured.
+        unusual: why this input is unlike those the model learned from; None if it is not.
+        notes: what was odd about the input, a sentence each.
+        input: the input's name.
+    """
+
+    value: Any
+    confidence: float | None
+    alternatives: tuple[tuple[Any, float], ...] = ()
+    within: tuple[Any, ...] = ()
+    coverage: float | None = None
+    unusual: str | None = None
+    notes: tuple[str, ...] = ()
+    input: str = ""
+
+    def top(self, n: int) -> tuple[tuple[Any, float], ...]:
+        """Return the `n` likeliest (value, confidence)."""
+        return self.alternatives[:n]
+
+
+class Kind(ABC):
+    """A kind of value. Subclasses are final frozen dataclasses: their fields are their whole fitted state, and are JSON.
+
+    Fields declared with `option(...)` can be set by the user under their own name.
+    """
+
+    name: ClassVar[str]
+    """The file's name, and the word in a signature."""
+
+    alone: ClassVar[bool] = True
+    """Whether a single x column of this kind is an x by itself; otherwise it is a row of one column."""
+
+    discrete: ClassVar[bool] = False
+    """Whether equal values make groups: as y, each group is to be found on every side of a split."""
+
+    compound: ClassVar[bool] = False
+    """Whether this kind is made of several columns, each of its own kind: built from `(names, kinds)`, read from `Rows`."""
+
+    learnable: ClassVar[bool] = True
+    """Whether anything can be learned from it; columns of other kinds are left out."""
+
+    # ---- cells ----
+
+    @classmethod
+    @abstractmethod
+    def recognise(cls, cells: Cells, *, column: str, role: str) -> Bid:
+        """Say how sure this kind is that a column is its own.
+
+        Args:
+            cells: some raw cells of the column, missing ones left out; at least one.
+            column: the column's name.
+            role: "x" or "y".
+        """
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+        """Describe the training cells: vocabulary, mean and scale, sizes.
+
+        Args:
+            cells: the training cells, missing ones included as None.
+            role: "x" or "y".
+            groups: where y is a category, its index for each cell, so that a kind can check that a change of x keeps y.
+            options: what the user asked for, checked against `options()`.
+        """
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int | None, ...]:
+        """The shape of one compact array; None for a first axis that varies."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> str:
+        """NumPy's name of the compact array's type."""
+
+    @abstractmethod
+    def read(self, cell: Any) -> Array:
+        """Turn one raw cell into a compact array of `shape` and `dtype`.
+
+        Raises:
+            BadCell: the cell cannot be read; the sentence says what is wrong with it.
+        """
+
+    def read_all(self, cells: Cells) -> tuple[list[Array] | Array, dict[int, str]]:
+        """Read many cells: arrays (an unreadable one is None or arbitrary), and index → sentence for the unreadable.
+
+        Kinds with cheap cells override this with array code; the answers must be those of `read`.
+        """
+        arrays: list[Any] = []
+        bad: dict[int, str] = {}
+        for index, cell in enumerate(cells):
+            try:
+                arrays.append(self.read(cell))
+            except BadCell as error:
+                arrays.append(None)
+                bad[index] = str(error)
+        return arrays, bad
+
+    @abstractmethod
+    def show(self, array: Array) -> Any:
+        """Return the value as a person writes it, as plain JSON."""
+
+    def picture(self, array: Array) -> Any:
+        """Return the value as a PIL image for reports, or None where words serve better."""
+        return None
+
+    def unlike(self, array: Array) -> str | None:
+        """Say why this value is unlike the training values, or None."""
+        return None
+
+    def vector(self, arrays: Array) -> Array | None:
+        """Return `[examples, numbers]` for the linear baseline and simple tests; None if there is no natural one."""
+        return None
+
+    def cell(self, text: str) -> Any:
+        """Turn what a person typed into a raw cell; by default the text itself.
+
+        Raises:
+            InputError: the text names or holds no such value.
+        """
+        return text
+
+    @classmethod
+    @abstractmethod
+    def sample(cls, seed: int) -> list[Any]:
+        """Return a few tiny raw cells, different from each other; the same for the same seed."""
+
+    def blank(self) -> Any:
+        """Return a raw cell that this fitted kind can read, to find shapes with."""
+        return self.sample(0)[0]
+
+    # ---- tensors ----
+
+    def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Any:
+        """Put compact arrays into one batch: a tensor `[batch, *shape]`, or `Padded` where lengths vary."""
+        return torch.as_tensor(np.ascontiguousarray(arrays)).to(device)
+
+    def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
+        """Change a whole batch at random, keeping shapes, ranges and what the examples mean."""
+        return batch
+
+    def view(self, batch: Any) -> list[Any]:
+        """Return the views of a batch over which a finished model averages its outputs, the batch itself first."""
+        return [batch]
+
+    # ---- networks ----
+
+    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
+        """Propose plan fields for `n` training examples, each with the reason."""
+        return {}
+
+    def encoder(self, plan: Plan) -> nn.Module | None:
+        """Return a module from `batch` to `Features`, or None where this kind cannot be an x."""
+        return None
+
+    @classmethod
+    def join(cls, columns: Sequence[Kind], plan: Plan) -> nn.Module:
+        """Return a module that encodes several columns of this kind inside a row, `[batch, sum of sizes] → [batch, k]`.
+
+        The default runs each column's own encoder; kinds of small cells override it to do all columns at once.
+        """
+        return Joined(columns, plan)
+
+    def head(self, plan: Plan, spec: FeatureSpec) -> Head | None:
+        """Return the network's end for this kind as y, or None where it cannot be a y."""
+        return None
+
+    # ---- JSON ----
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """Return option name → default, for the fields a user may set."""
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return {f.name: f.metadata["option"] for f in fields if "option" in f.metadata}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fitted kind as plain JSON values."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {"kind": self.name, **{f.name: _plain(getattr(self, f.name)) for f in fields}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. Fields of later versions are ignored."""
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return cls(**{name: _frozen(value) for name, value in data.items() if name in known})
+
+
+def option(default: Any, help: str) -> Any:
+    """Declare a dataclass field of a kind that the user may set."""
+    return dataclasses.field(default=default, metadata={"option": default, "help": help})
+
+
+def _plain(value: Any) -> Any:
+    """Return tuples as lists and kinds as JSON."""
+    if isinstance(value, Kind):
+        return value.to_json()
+    if isinstance(value, (tuple, list)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _frozen(value: Any) -> Any:
+    """Return lists as tuples, so that a fitted kind cannot change."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+class Joined(nn.Module):
+    """Several columns inside a row, each through its own encoder, pooled, side by side."""
+
+    def __init__(self, columns: Sequence[Kind], plan: Plan) -> None:
+        super().__init__()
+        self.shapes = [tuple(int(size or 1) for size in column.shape) for column in columns]
+        self.sizes = [int(np.prod(shape)) for shape in self.shapes]
+        made = [column.encoder(dataclasses.replace(plan, members=1)) for column in columns]
+        self.encoders = nn.ModuleList([one for one in made if one is not None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode each column's slice."""
+        found = []
+        for part, shape, encoder in zip(x.split(self.sizes, 1), self.shapes, self.encoders, strict=True):
+            found.append(Features.of(encoder(part.unflatten(1, shape) if shape else part.squeeze(1))).pooled())
+        return torch.cat(found, 1)
+
+
+class Head(nn.Module, ABC):
+    """The network's end for one kind of y: outputs, loss, decoding and scores together, because they must agree.
+
+    `outputs` and targets are tensors; *answers* are NumPy arrays in the sense of `warmer.scores`.
+
+    Args:
+        members: how many networks answer at once.
+    """
+
+    scores: tuple[Any, ...] = ()
+    """Scores shown by default, the first being the one that chooses between checkpoints."""
+
+    def __init__(self, members: int = 1) -> None:
+        super().__init__()
+        self.members = members
+
+    def forward(self, features: Features) -> Tensor:
+        """Return `[batch * members, …]` in training mode and the calibrated average, `[batch, …]`, in evaluation mode."""
+        raw = self.outputs(features)
+        return raw if self.training else self.average(raw.unflatten(0, (-1, self.members)))
+
+    @abstractmethod
+    def outputs(self, features: Features) -> Tensor:
+        """Map features to raw outputs `[batch * members, …]`."""
+
+    def average(self, outputs: Tensor) -> Tensor:
+        """Combine the members' outputs, `[batch, members, …]` → `[batch, …]`."""
+        return outputs.mean(1)
+
+    @abstractmethod
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of each example, `[batch]`, finite for every legal target."""
+
+    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return one number: the mean over examples, and over the members' own losses (never of their average's loss)."""
+        if self.members > 1:
+            targets = targets.repeat_interleave(self.members, 0)
+        return self.loss(outputs, targets).mean()
+
+    @abstractmethod
+    def answers(self, outputs: Tensor) -> Array:
+        """Turn outputs of evaluation mode into what scores take."""
+
+    @abstractmethod
+    def truths(self, targets: Tensor) -> Array:
+        """Turn targets into what scores take."""
+
+    @abstractmethod
+    def decode(self, outputs: Tensor) -> list[Answer]:
+        """Turn outputs of evaluation mode into answers for a person."""
+
+    def prepare(self, targets: Tensor) -> None:
+        """See the training targets once, before training; for example to note how often each category occurs."""
+
+    def constant(self, n: int) -> tuple[Array, str] | None:
+        """Return the answers, for `n` examples, of always saying what the training examples say most, and that in words."""
+        return None
+
+    def linear(self, x: Array, targets: Tensor, x_new: Array) -> tuple[Array, str] | None:
+        """Return the answers of a linear model fitted to vectors `x`, for `x_new`, and its name."""
+        return None
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> None:
+        """Make confidences honest, from evaluation outputs on examples that were not trained on."""
+
+    def conform(self, outputs: Tensor, targets: Tensor, coverage: float) -> None:
+        """Fix the size of prediction sets or intervals, on examples used for nothing else (arXiv 2107.07511)."""
+
+    def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+        """Return what else a report should show for this kind of answer, as plain JSON."""
+        return {}
+
+    def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
+        """Say in plain words how good the model is."""
+        name = next(iter(scores))
+        return f"{name} {scores[name]:.4g} on {n:,} examples it never saw; the simplest guess: {baseline.get(name, float('nan')):.4g}"

@@ -1,0 +1,410 @@
+"""A picture: a photo, a scan, a drawing, in colour or grey."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from PIL import Image as PIL
+from PIL import ImageOps
+from torch import Tensor, nn
+
+from warmer.errors import BadCell, InputError
+from warmer.files import File
+from warmer.kinds._contract import Array, Bid, Cells, Kind, option
+from warmer.networks import pretrained
+from warmer.networks.convnet import ConvNet
+from warmer.plan import Plan, Proposal
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
+_MOST_PIXELS = 100_000_000
+_LEAST_SIDE = 2
+_SMALL = 48
+_LARGE = 112
+_LOOKED_AT = 2000
+_MIRROR_LIMIT = 0.6
+
+
+@dataclass(frozen=True)
+class Image(Kind):
+    """A picture, kept as `[channels, height, width]` of 0 to 255.
+
+    Attributes:
+        channels: 1 (grey) or 3 (red, green, blue).
+        height, width: the size kept; a picture is scaled to cover `shorter`, and its middle is cut out.
+        shorter: the size it is scaled to first, as a multiple of the size kept.
+        mean, deviation: of each channel over the training pictures, 0 to 1.
+        covariance: of 2×2 patches of standardised training pictures, row by row.
+        flips: whether a mirrored picture means the same.
+        shift: how many pixels a training picture is moved at most.
+        backbone: name of a pretrained network, or nothing.
+        size: the height and width to keep, if you want another.
+    """
+
+    name: ClassVar[str] = "image"
+
+    channels: int = 3
+    height: int = 32
+    width: int = 32
+    shorter: float = 1.0
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    deviation: tuple[float, ...] = (0.25, 0.25, 0.25)
+    covariance: tuple[float, ...] = ()
+    resample: str = "bicubic"
+    backbone: str = ""
+    flips: bool | None = option(None, "whether a mirrored picture means the same; none: find out")
+    shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size")
+    size: int | None = option(None, "height and width to keep; none: by the training pictures")
+    views: bool = option(True, "answer from the mean over slightly moved (and mirrored) views of a picture")
+
+    @classmethod
+    def recognise(cls, cells: Cells, *, column: str, role: str) -> Bid:
+        """Bid for image files, PIL images and arrays of two or three axes."""
+        for cell in cells[:50]:
+            is_file = isinstance(cell, (File, Path, str)) and str(cell).lower().endswith(_SUFFIXES)
+            is_array = isinstance(cell, np.ndarray) and cell.ndim in (2, 3)
+            if not (is_file or is_array or isinstance(cell, PIL.Image)):
+                return Bid(0.0)
+        return Bid(0.95, "image files" if isinstance(cells[0], (File, str, Path)) else "pictures")
+
+    @classmethod
+    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+        """Choose size and channels from the training pictures, and measure their statistics on up to 2,000 of them."""
+        chosen = np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(int)
+        opened = [(i, picture) for i in chosen if (picture := _try_open(cells[i])) is not None]
+        if not opened:
+            return cls(**options)
+        sizes = np.array([picture.size for _, picture in opened])  # width, height
+        width, height = _choose_size(sizes, options.get("size"))
+        grey = all(_is_grey(picture) for _, picture in opened)
+        blank = cls(channels=1 if grey else 3, height=height, width=width, **options)
+        stack = np.stack([blank._pixels(picture) for _, picture in opened])
+        flips = options.get("flips")
+        if flips is None:
+            flips = _mirrors_alike(stack, None if groups is None else groups[[i for i, _ in opened]])
+        return blank._with_statistics(stack, bool(flips))
+
+    def _with_statistics(self, stack: Array, flips: bool) -> Self:
+        """Return this kind with the statistics of some training pictures `[n, channels, height, width]`."""
+        pixels = torch.from_numpy(stack[:1000]).double() / 255
+        mean = pixels.mean((0, 2, 3))
+        deviation = pixels.std((0, 2, 3)).clamp(min=1 / 255)
+        scaled = (pixels - mean.view(1, -1, 1, 1)) / deviation.view(1, -1, 1, 1)
+        patches = scaled.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 4 * self.channels)
+        covariance = patches.t() @ patches / len(patches)
+        side = min(self.height, self.width)
+        shift = self.shift if self.shift is not None else (1 if side <= 16 else 2 if side <= _SMALL else side // 16)
+        return type(self)(
+            channels=self.channels,
+            height=self.height,
+            width=self.width,
+            mean=tuple(mean.tolist()),
+            deviation=tuple(deviation.tolist()),
+            covariance=tuple(covariance.flatten().tolist()),
+            flips=flips,
+            shift=shift,
+            size=self.size,
+            views=self.views,
+        )
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """`[channels, height, width]`."""
+        return (self.channels, self.height, self.width)
+
+    @property
+    def dtype(self) -> str:
+        """uint8."""
+        return "uint8"
+
+    def read(self, cell: Any) -> Array:
+        """Decode, turn upright, scale and cut out the middle of one picture."""
+        return self._pixels(open_picture(cell))
+
+    def _pixels(self, picture: PIL.Image) -> Array:
+        """Scale a picture to cover the wanted size and cut out its middle."""
+        picture = _eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
+        cover = (round(self.width * self.shorter), round(self.height * self.shorter))
+        scale = max(cover[0] / picture.width, cover[1] / picture.height)
+        scaled = (max(cover[0], round(picture.width * scale)), max(cover[1], round(picture.height * scale)))
+        if scaled != picture.size:
+            picture = picture.resize(scaled, PIL.Resampling[self.resample.upper()])
+        left, top = (picture.width - self.width) // 2, (picture.height - self.height) // 2
+        pixels = np.asarray(picture)[top : top + self.height, left : left + self.width]
+        return np.ascontiguousarray(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1))
+
+    def show(self, array: Array) -> Any:
+        """Return the size in words."""
+        return f"picture of {self.width} × {self.height}"
+
+    def picture(self, array: Array) -> Any:
+        """Return the picture."""
+        return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+    def vector(self, arrays: Array) -> Array:
+        """Return the pixels, averaged down to about 14 × 14 (grey) or 12 × 12 (colour)."""
+        side = 14 if self.channels == 1 else 12
+        small = (min(side, self.height), min(side, self.width))
+        parts = [nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.asarray(part)).float() / 255, small) for part in np.array_split(arrays, max(1, len(arrays) // 1000))]
+        return torch.cat(parts).flatten(1).numpy()
+
+    def cell(self, text: str) -> Any:
+        """Return the file of that name."""
+        if not Path(text).is_file():
+            raise InputError(f"there is no picture `{text}`")
+        return File.at(text)
+
+    @classmethod
+    def sample(cls, seed: int) -> list[Any]:
+        """Return a few tiny pictures: bright discs on the left or the right of a dark field."""
+        generator = np.random.default_rng(seed)
+        rows, columns = np.mgrid[0:12, 0:12]
+        found = []
+        for index in range(24):
+            x, y = (3 if index % 2 else 8) + generator.uniform(-1, 1), generator.uniform(4, 7)
+            disc = ((rows - y) ** 2 + (columns - x) ** 2 < 6)[..., None] * generator.uniform(120, 255, 3)
+            found.append(np.clip(disc + generator.uniform(0, 30, (12, 12, 3)), 0, 255).astype(np.uint8))
+        return found
+
+    # ---- tensors ----
+
+    def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Tensor:
+        """Return `[batch, channels, height, width]` in 0..1."""
+        stacked: Tensor = super().batch(arrays, device)
+        return stacked.float() / 255
+
+    def augment(self, batch: Tensor, generator: torch.Generator, epoch: int) -> Tensor:
+        """Move (small pictures), or cut, scale and brighten (large ones); mirror where that keeps the meaning."""
+        if self.flips:
+            mirrored = torch.rand(len(batch), generator=generator) < 0.5
+            batch = torch.where(mirrored.view(-1, 1, 1, 1).to(batch.device), batch.flip(3), batch)
+        if min(self.height, self.width) > _SMALL:
+            return _cut(batch, generator)
+        return _moved(batch, self.shift or 0, generator) if self.shift else batch
+
+    def view(self, batch: Tensor) -> list[Tensor]:
+        """Return the views over which an answer is averaged."""
+        if not self.views:
+            return [batch]
+        found = [batch, batch.flip(3)] if self.flips else [batch]
+        if self.backbone or min(self.height, self.width) > _SMALL or not self.shift:
+            return found
+        padded = nn.functional.pad(batch, (1, 1, 1, 1), "replicate")
+        moved = [padded[:, :, 0:-2, 0:-2], padded[:, :, 2:, 2:]]
+        return found + moved + ([one.flip(3) for one in moved] if self.flips else [])
+
+    # ---- networks ----
+
+    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
+        """Propose a ConvNet and a length of training by the size of the pictures and their number."""
+        if role == "y":
+            return {}
+        side, colour = min(self.height, self.width), self.channels == 3
+        common: dict[str, tuple[Any, str]] = {
+            "optimizer": ("muon", "orthogonalised steps on filters: fewer epochs"),
+            "label_smoothing": (0.1, "keeps a network from being too sure"),
+            "warmup": (0.0, "not needed with these steps"),
+            "cooldown": (0.999, "learning rate falls from the start"),
+            "clip": (0.0, "orthogonalised steps have a fixed size"),
+            "patience": (0, "the plan's length is short already"),
+            "validations": (12, "times the validation pictures are scored, at the most"),
+        }
+        if side > _SMALL:
+            return {
+                **common,
+                "epochs": (float(np.clip(90_000 / n, 8, 90)), f"about 90,000 pictures seen with {n:,} to learn from"),
+                "batch": (32 if n < 3000 else 64, "pictures a step"),
+                "learning_rate": (0.06, "found on photos of this size"),
+                "weight_decay": (0.02, "pull towards zero"),
+                "width": (32, "channels of the first group"),
+                "depth": (4, "groups of two convolutions"),
+                "stride": (2, "step of the first convolution"),
+                "dropout": (0.1, "silenced channels"),
+                "pooling": ("mean", "over the whole picture"),
+            }
+        seen = (600_000 if colour else 150_000) if side > 16 else 60_000
+        long = minutes is not None and minutes >= 15 and colour
+        return {
+            **common,
+            "epochs": (float(np.clip(seen / n, 3, 60)), f"about {seen:,} pictures seen with {n:,} to learn from"),
+            "batch": (int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 32, 512 if colour else 256)), "pictures a step"),
+            "learning_rate": (0.24 if n > 5000 else 0.12, "airbench's for many pictures"),
+            "weight_decay": (0.0, "filters are kept at a fixed length"),
+            "width": (64 if long else 32 if colour else 24, "channels of the first group" + (", wide for a long run" if long else "")),
+            "depth": (3 if side >= 20 else 2, "groups of two convolutions"),
+        }
+
+    def encoder(self, plan: Plan) -> nn.Module:
+        """Return the ConvNet, or the pretrained network this kind was adopted from."""
+        if self.backbone:
+            return pretrained.encoder(self.backbone, self.mean, self.deviation)
+        width, depth = plan.width or 32, plan.depth or 3
+        growth = 4 if self.channels == 3 and min(self.height, self.width) <= _SMALL else 2
+        widths = tuple(width * (growth if level else 1) for level in range(depth))
+        if min(self.height, self.width) > _SMALL:
+            widths = tuple(width * 2**level for level in range(depth))
+        covariance = torch.tensor(self.covariance).view(4 * self.channels, -1) if self.covariance else torch.eye(4 * self.channels)
+        return ConvNet(self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout)
+
+
+def open_picture(cell: Any) -> PIL.Image:
+    """Decode a picture from a file, bytes, array or PIL image; turn it upright.
+
+    Raises:
+        BadCell: what lies there is no picture, a damaged one, or one of an absurd size.
+    """
+    if isinstance(cell, PIL.Image):
+        return _upright(cell)
+    if isinstance(cell, np.ndarray):
+        return _from_array(cell)
+    if isinstance(cell, (str, Path)):
+        cell = File.at(cell)
+    data = cell.read() if isinstance(cell, File) else cell
+    if not isinstance(data, (bytes, bytearray)):
+        raise BadCell(f"a {type(cell).__name__} is not a picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.DecompressionBombWarning)  # the limit below is stricter
+            warnings.simplefilter("ignore", UserWarning)  # damaged EXIF blocks: the pixels are what counts
+            picture = PIL.open(io.BytesIO(data))
+            if picture.width * picture.height > _MOST_PIXELS:
+                raise BadCell(f"is {picture.width:,} × {picture.height:,} pixels; the limit is {_MOST_PIXELS // 10**6} million")
+            picture.draft("RGB", (256, 256)) if picture.format == "JPEG" and min(picture.size) > 1024 else None
+            picture.load()
+            return _upright(picture)
+    except PIL.UnidentifiedImageError:
+        raise BadCell("is not a picture in a format that can be read") from None
+    except PIL.DecompressionBombError:
+        raise BadCell(f"has far too many pixels; the limit is {_MOST_PIXELS // 10**6} million") from None
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+        raise BadCell(f"is a damaged picture ({error})") from None
+
+
+def _upright(picture: PIL.Image) -> PIL.Image:
+    if min(picture.size) < _LEAST_SIDE:
+        raise BadCell(f"is only {picture.width} × {picture.height} pixels")
+    turned = ImageOps.exif_transpose(picture)
+    return picture if turned is None else turned
+
+
+def _from_array(cell: Array) -> PIL.Image:
+    """Return an array `[height, width]` or `[height, width, channels]` (or channels first) as a picture."""
+    if cell.ndim == 3 and cell.shape[0] in (1, 3) and cell.shape[2] not in (1, 3, 4):
+        cell = cell.transpose(1, 2, 0)
+    if cell.ndim not in (2, 3) or (cell.ndim == 3 and cell.shape[2] not in (1, 3, 4)):
+        raise BadCell(f"an array of shape {cell.shape} is not a picture; expected height × width (× 1, 3 or 4)")
+    if min(cell.shape[:2]) < _LEAST_SIDE:
+        raise BadCell(f"is only {cell.shape[1]} × {cell.shape[0]} pixels")
+    if cell.dtype.kind == "f":
+        if not np.isfinite(cell).all():
+            raise BadCell("holds values that are not finite")
+        top = cell.max()
+        limit = 1.0 if top <= 1 else 16.0 if top <= 16 else 255.0
+        cell = np.clip(cell * (255 / limit), 0, 255).round()
+    elif cell.dtype == np.uint16:
+        cell = cell // 257
+    elif cell.dtype == bool:
+        cell = cell * 255
+    return PIL.fromarray(np.ascontiguousarray(cell.astype(np.uint8).squeeze()))
+
+
+def _eight_bits(picture: PIL.Image) -> PIL.Image:
+    """Return 16-bit and float pictures scaled to 8 bits, and lay transparent ones on white."""
+    if picture.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        values = np.asarray(picture, dtype=np.float64)
+        top = 65535.0 if picture.mode != "F" or values.max() > 255 else 255.0
+        return PIL.fromarray(np.clip(values * (255 / top), 0, 255).astype(np.uint8))
+    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        layer = picture.convert("RGBA")
+        return PIL.alpha_composite(PIL.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return picture
+
+
+def _try_open(cell: Any) -> PIL.Image | None:
+    try:
+        return open_picture(cell)
+    except BadCell:
+        return None
+
+
+def _is_grey(picture: PIL.Image) -> bool:
+    if picture.mode in ("1", "L", "I", "I;16", "F", "LA"):
+        return True
+    small = np.asarray(picture.convert("RGB").resize((8, 8)), dtype=int)
+    return int(np.abs(small - small.mean(2, keepdims=True)).max()) <= 3
+
+
+def _choose_size(sizes: Array, asked: int | None) -> tuple[int, int]:
+    """Return (width, height): the pictures' own if they are small and alike, else a square by their shorter side."""
+    if asked:
+        return asked, asked
+    shorter = int(np.median(sizes.min(1)))
+    if shorter <= _SMALL:
+        width, height = (int(value) for value in np.median(sizes, 0))
+        return (width, height) if max(width, height) <= 2 * _SMALL else (shorter, shorter)
+    side = min(_LARGE, shorter)
+    return side, side
+
+
+def _mirrors_alike(stack: Array, groups: Array | None) -> bool:
+    """Tell whether a mirrored picture looks like another original of its category, or unlike any.
+
+    In each of the ten largest categories a linear model learns to tell originals from mirrored ones on one half of the
+    pictures and is asked about the other half. Photos of things: it guesses (50 %). Digits, letters, signs: it knows.
+    """
+    from sklearn.linear_model import RidgeClassifier
+
+    small = nn.functional.adaptive_avg_pool2d(torch.from_numpy(stack).float().mean(1, keepdim=True) / 255, 12)
+    plain, mirrored = small.flatten(1).numpy(), small.flip(3).flatten(1).numpy()
+    labels = np.zeros(len(stack), dtype=int) if groups is None else np.asarray(groups)
+    rights, counts = 0.0, 0
+    for label in np.argsort(-np.bincount(labels[labels >= 0]))[:10] if (labels >= 0).any() else []:
+        members = np.flatnonzero(labels == label)
+        if len(members) < 10:
+            continue
+        half = len(members) // 2
+        learn, ask = members[:half], members[half:]
+        model = RidgeClassifier(alpha=10.0).fit(np.concatenate([plain[learn], mirrored[learn]]), np.repeat([0, 1], half))
+        told = np.concatenate([model.predict(plain[ask]) == 0, model.predict(mirrored[ask]) == 1])
+        rights, counts = rights + float(told.sum()), counts + len(told)
+    return counts > 0 and rights / counts < _MIRROR_LIMIT
+
+
+def _moved(batch: Tensor, shift: int, generator: torch.Generator) -> Tensor:
+    """Move each picture by up to `shift` pixels each way; the border repeats."""
+    n, _, height, width = batch.shape
+    offsets = torch.randint(0, 2 * shift + 1, (2, n), generator=generator)
+    padded = nn.functional.pad(batch, (shift,) * 4, "replicate")
+    rows = (offsets[0].view(-1, 1) + torch.arange(height)).to(batch.device)
+    columns = (offsets[1].view(-1, 1) + torch.arange(width)).to(batch.device)
+    channels = torch.arange(batch.shape[1], device=batch.device).view(1, -1, 1, 1)
+    examples = torch.arange(n, device=batch.device).view(-1, 1, 1, 1)
+    return padded[examples, channels, rows.view(n, 1, -1, 1), columns.view(n, 1, 1, -1)]
+
+
+def _cut(batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Cut a random part (35 to 100 % of the area) of each picture, scale it to 6/7 of its size, and vary brightness, contrast, colour."""
+    n, channels, height, width = batch.shape
+    area = torch.empty(n).uniform_(0.35, 1.0, generator=generator)
+    ratio = torch.empty(n).uniform_(-0.25, 0.25, generator=generator).exp()
+    scale_x, scale_y = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
+    place = torch.rand(2, n, generator=generator) * 2 - 1
+    turn = torch.empty(n).uniform_(-0.12, 0.12, generator=generator)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 0, 1], theta[:, 0, 2] = scale_x, -turn * scale_x, place[0] * (1 - scale_x)
+    theta[:, 1, 1], theta[:, 1, 0], theta[:, 1, 2] = scale_y, turn * scale_y, place[1] * (1 - scale_y)
+    size = [n, channels, max(32, height * 6 // 7), max(32, width * 6 // 7)]
+    grid = nn.functional.affine_grid(theta, size, align_corners=False).to(batch.device)
+    found = nn.functional.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    gains = torch.empty(3, n, 1, 1, 1).uniform_(0.7, 1.3, generator=generator).to(batch.device)
+    grey = found.mean(1, keepdim=True)
+    found = grey + (found - grey) * gains[0]
+    middle = found.mean((1, 2, 3), keepdim=True)
+    return ((found - middle) * gains[1] + middle * gains[2]).clamp(0, 1)

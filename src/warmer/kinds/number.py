@@ -1,0 +1,387 @@
+"""A number: a price, a temperature, a count; also one written with a unit or thousands separators."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from warmer import scores
+from warmer.errors import BadCell
+from warmer.kinds._contract import Answer, Array, Bid, Cells, Head, Kind
+from warmer.networks.blocks import PiecewiseLinear, Standardise, readout
+from warmer.networks.features import Features, FeatureSpec
+from warmer.plan import Plan, Proposal
+
+_PATTERN = re.compile(r"\s*(?P<before>[^\d\s.,+-]{0,4})\s*(?P<number>[+-]?(?:\d[\d.,'\u00a0\u202f ]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(?P<after>[^\d.,+-]{0,12})\s*\Z")
+_LARGEST = 3.0e38
+_BINS = 48
+_LEAST_FOR_BINS = 1000
+_MOST_COLUMNS_WITH_BINS = 200
+
+
+def parse(text: str, decimal: str = ".") -> tuple[float, str]:
+    """Read a number as people write it; return it with its unit ("" if none).
+
+    Args:
+        text: such as `1,234.5`, `€ 12`, `35 %`, `-4e3`.
+        decimal: the decimal mark, "." or ","; the other one, blanks and apostrophes separate thousands.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    match = _PATTERN.match(text)
+    if match is None:
+        raise ValueError(text)
+    digits = match["number"].strip()
+    mark = re.escape(decimal)
+    separator = "." if decimal == "," else ","
+    whole = re.split(rf"{mark}|[eE]", digits, maxsplit=1)[0]
+    if re.search(r"[.,'\u00a0\u202f ]", whole) and not re.fullmatch(r"[+-]?\d{1,3}(?:[.,'\u00a0\u202f ]\d{2,3})*", whole):
+        raise ValueError(text)
+    plain = re.sub(rf"[{re.escape(separator)}'\u00a0\u202f ]", "", digits).replace(decimal, ".")
+    return float(plain), (match["before"] + match["after"]).strip()
+
+
+def _decimal_mark(texts: Sequence[str]) -> str:
+    """Return the decimal mark that reads more of the texts; a point where both do."""
+    comma = sum(bool(re.search(r"\d,(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r"\.\d{3},", text)) for text in texts)
+    point = sum(bool(re.search(r"\d\.(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r",\d{3}\.", text)) for text in texts)
+    return "," if comma > point else "."
+
+
+def _try(text: str, decimal: str) -> tuple[float, str] | None:
+    try:
+        return parse(text, decimal)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Number(Kind):
+    """A number, with what is known of it from the training examples.
+
+    Attributes:
+        centre, scale: median and half the spread of the middle half (or the like where that is zero).
+        low, high: smallest and largest.
+        average: mean of the values.
+        mean, deviation: of the values, or of ln(1 + value) where `log`; what a network's output is measured in.
+        log: whether y is learned as ln(1 + y), as fits quantities that are above zero and strongly skewed.
+        edges: quantiles between which piecewise-linear codes run; empty where there are too few examples.
+        decimal, unit: how the text of a cell is read.
+        words: texts that stand for a missing value.
+        whole: whether all values are whole numbers.
+    """
+
+    name: ClassVar[str] = "number"
+    alone: ClassVar[bool] = False
+
+    centre: float = 0.0
+    scale: float = 1.0
+    low: float = 0.0
+    high: float = 0.0
+    average: float = 0.0
+    mean: float = 0.0
+    deviation: float = 1.0
+    log: bool = False
+    edges: tuple[float, ...] = ()
+    decimal: str = "."
+    unit: str = ""
+    words: tuple[str, ...] = ()
+    whole: bool = False
+
+    @classmethod
+    def recognise(cls, cells: Cells, *, column: str, role: str) -> Bid:
+        """Bid for numbers and for text that is nearly all numbers with one unit."""
+        kinds = Counter(_sort(cell) for cell in cells)
+        if kinds["number"] == len(cells):
+            return Bid(0.8, "numbers")
+        if kinds["text"] + kinds["number"] < len(cells):
+            return Bid(0.0)
+        texts = [str(cell) for cell in cells]
+        decimal = _decimal_mark(texts)
+        found = [one for one in (_try(text, decimal) for text in texts) if one is not None]
+        units = Counter(unit for _, unit in found)
+        if len(found) < 0.9 * len(texts) or units.most_common(1)[0][1] + units[""] * (len(units) > 1) < 0.9 * len(found):
+            return Bid(0.0)
+        unit = next((unit for unit, _ in units.most_common() if unit), "")
+        return Bid(0.75, f"numbers written with `{unit}`" if unit else "numbers stored as text")
+
+    @classmethod
+    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+        """Learn how the cells are written, and their centre, spread and quantiles."""
+        texts = [cell for cell in cells if isinstance(cell, str)] if getattr(cells, "dtype", object) == object else []
+        decimal = _decimal_mark(texts)
+        units = Counter(found[1] for found in (_try(text, decimal) for text in texts) if found)
+        unit = next((unit for unit, _ in units.most_common() if unit), "")
+        unread = Counter(text.strip().lower() for text in texts if _try(text, decimal) is None)
+        words = tuple(sorted(word for word, count in unread.items() if count >= 3)) if role == "x" else ()
+        blank = cls(decimal=decimal, unit=unit, words=words)
+        read, bad = blank.read_all(cells)
+        values = np.delete(np.asarray(read, dtype=np.float64), list(bad))
+        values = values[~np.isnan(values)]
+        return blank._with(values) if len(values) else blank
+
+    def _with(self, values: Array) -> Self:
+        """Return this kind with the statistics of `values`."""
+        lower, middle, upper = np.quantile(values, [0.25, 0.5, 0.75])
+        scale = (upper - lower) or (values.max() - values.min()) / 2 or 1.0
+        skewed = bool(values.min() >= 0 and _skew(values) > 3)
+        measured = np.log1p(values) if skewed else values
+        edges: Array = np.array([])
+        if len(values) >= _LEAST_FOR_BINS:
+            edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)).astype(np.float32))
+        return type(self)(
+            centre=float(middle),
+            scale=float(scale),
+            low=float(values.min()),
+            high=float(values.max()),
+            average=float(values.mean()),
+            mean=float(measured.mean()),
+            deviation=float(measured.std()) or 1.0,
+            log=skewed,
+            edges=tuple(edges.tolist()) if len(edges) > 2 else (),
+            decimal=self.decimal,
+            unit=self.unit,
+            words=self.words,
+            whole=bool((values == np.round(values)).all()),
+        )
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """A scalar."""
+        return ()
+
+    @property
+    def dtype(self) -> str:
+        """float32; NaN where missing."""
+        return "float32"
+
+    def read(self, cell: Any) -> Array:
+        """Read one number; None and NaN are missing."""
+        if cell is None:
+            return np.float32(np.nan)  # type: ignore[return-value]
+        if isinstance(cell, str):
+            if cell.strip().lower() in self.words:
+                return np.float32(np.nan)  # type: ignore[return-value]
+            found = _try(cell, self.decimal)
+            if found is None:
+                raise BadCell(f"`{_short(cell)}` is not a number")
+            if found[1] not in ("", self.unit):
+                raise BadCell(f"`{_short(cell)}` is in `{found[1]}`, the others are in `{self.unit or 'no unit'}`")
+            cell = found[0]
+        try:
+            value = float(cell)
+        except (TypeError, ValueError):
+            raise BadCell(f"`{_short(cell)}` is not a number") from None
+        if abs(value) > _LARGEST:
+            raise BadCell(f"{value} is not a finite number that a computer can calculate with")
+        return np.float32(value)  # type: ignore[return-value]
+
+    def read_all(self, cells: Cells) -> tuple[list[Array] | Array, dict[int, str]]:
+        """Read a whole column of numbers at once."""
+        if not isinstance(cells, np.ndarray) or cells.dtype == object:
+            arrays, bad = super().read_all(cells)
+            return np.array([np.nan if one is None else one for one in arrays], dtype=np.float32), bad
+        values = cells.astype(np.float64)
+        wrong = np.flatnonzero(np.abs(values) > _LARGEST)
+        bad = {int(index): f"{values[index]} is not a finite number that a computer can calculate with" for index in wrong}
+        values[wrong] = np.nan
+        return values.astype(np.float32), bad
+
+    def show(self, array: Array) -> Any:
+        """Return a float, an int where all values are whole, None where missing."""
+        value = float(array)
+        if math.isnan(value):
+            return None
+        return int(value) if self.whole and value == int(value) else float(f"{value:.7g}")
+
+    def unlike(self, array: Array) -> str | None:
+        """Flag values that lie further outside the training range than half its width."""
+        value = float(array)
+        margin = (self.high - self.low) / 2
+        if math.isnan(value) or self.low - margin <= value <= self.high + margin:
+            return None
+        return f"{value:g} lies far outside {self.low:g} to {self.high:g}"
+
+    def vector(self, arrays: Array) -> Array:
+        """Return the standardised value and whether it is missing."""
+        missing = np.isnan(arrays)
+        scaled = (np.where(missing, self.centre, arrays) - self.centre) / self.scale
+        return np.stack([np.clip(scaled, -10, 10), missing], axis=1).astype(np.float32)
+
+    @classmethod
+    def sample(cls, seed: int) -> list[Any]:
+        """Return a few numbers."""
+        return [float(f"{value:.3g}") for value in np.random.default_rng(seed).normal(20, 5, 24)]
+
+    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
+        """A number as y asks for nothing."""
+        return {}
+
+    def encoder(self, plan: Plan) -> nn.Module:
+        """Return piecewise-linear codes of one number."""
+        return _Numbers((self,), plan)
+
+    @classmethod
+    def join(cls, columns: Sequence[Kind], plan: Plan) -> nn.Module:
+        """Encode all number columns of a row at once."""
+        return _Numbers([column for column in columns if isinstance(column, Number)], plan, flat=True)
+
+    def head(self, plan: Plan, spec: FeatureSpec) -> Head:
+        """Return a linear readout with squared error."""
+        return NumberHead(self, spec, plan.pooling)
+
+
+def _sort(cell: Any) -> str:
+    """Say what sort of raw cell this is."""
+    if isinstance(cell, (bool, np.bool_)):
+        return "boolean"
+    if isinstance(cell, (int, float, np.integer, np.floating)):
+        return "number"
+    return "text" if isinstance(cell, str) else "other"
+
+
+def _short(cell: Any) -> str:
+    text = str(cell)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _skew(values: Array) -> float:
+    deviation = values.std()
+    return float(np.mean(((values - values.mean()) / deviation) ** 3)) if deviation else 0.0
+
+
+class _Numbers(nn.Module):
+    """Several numbers: standardised, and as piecewise-linear codes where there are enough examples for bins."""
+
+    def __init__(self, columns: Sequence[Number], plan: Plan, flat: bool = False) -> None:
+        super().__init__()
+        self.flat = flat
+        self.plain = Standardise(tuple(c.centre for c in columns), tuple(c.scale for c in columns))
+        binned = [index for index, column in enumerate(columns) if column.edges]
+        if len(binned) > _MOST_COLUMNS_WITH_BINS:
+            binned = []
+        self.codes = PiecewiseLinear(tuple(columns[i].edges for i in binned), 16) if binned else None
+        self.register_buffer("binned", torch.tensor(binned, dtype=torch.long), persistent=False)
+
+    binned: Tensor
+
+    def forward(self, x: Tensor) -> Any:
+        """Map `[batch]` or `[batch, columns]` to a vector each."""
+        x = x.unsqueeze(1) if x.dim() == 1 else x
+        found = self.plain(x)
+        if self.codes is not None:
+            found = torch.cat([found, torch.relu(self.codes(x[:, self.binned])).flatten(1)], 1)
+        return found if self.flat else Features((found,))
+
+
+class NumberHead(Head):
+    """A number: linear readout in standardised units, squared error (the Gaussian's likelihood), split-conformal interval."""
+
+    scores: tuple[Any, ...] = ("rmse", "mae", "r2")
+
+    def __init__(self, kind: Number, spec: FeatureSpec, pooling: str) -> None:
+        super().__init__(spec.members)
+        self.kind = kind
+        self.pooling = pooling
+        self.readout = readout(spec.channels[-1], 1, spec.members)
+        self.register_buffer("half_width", torch.tensor(float("nan")))
+        self.register_buffer("coverage", torch.tensor(float("nan")))
+
+    half_width: Tensor
+    coverage: Tensor
+
+    def outputs(self, features: Features) -> Tensor:
+        """Return `[batch * members, 1]`, in standard deviations of y from its mean."""
+        found: Tensor = self.readout(features.pooled(self.pooling))
+        return found
+
+    def _scaled(self, targets: Tensor) -> Tensor:
+        values = targets.double()
+        values = values.clamp(min=0).log1p() if self.kind.log else values
+        return ((values - self.kind.mean) / self.kind.deviation).float()
+
+    def _unscaled(self, outputs: Tensor) -> Array:
+        values = outputs.detach().double().cpu().numpy() * self.kind.deviation + self.kind.mean
+        values = np.expm1(values) if self.kind.log else values
+        return np.asarray(values)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the squared error in standardised units, `[batch]`."""
+        return (outputs.float().squeeze(-1) - self._scaled(targets)) ** 2
+
+    def answers(self, outputs: Tensor) -> Array:
+        """Return values in the user's unit, kept within the training range."""
+        return np.clip(self._unscaled(outputs.float().squeeze(-1)), self.kind.low, self.kind.high)
+
+    def truths(self, targets: Tensor) -> Array:
+        """Return the true values, `[batch]`."""
+        return targets.double().cpu().numpy()
+
+    def decode(self, outputs: Tensor) -> list[Answer]:
+        """Return each value with its interval."""
+        values = self.answers(outputs)
+        half, coverage = float(self.half_width), float(self.coverage)
+        known = not math.isnan(half)
+        raw = outputs.float().squeeze(-1)
+        low, high = (self._unscaled(raw - half), self._unscaled(raw + half)) if known else (values, values)
+        found = []
+        for index, value in enumerate(values):
+            shown = float(f"{value:.7g}")
+            within = (float(f"{low[index]:.7g}"), float(f"{high[index]:.7g}")) if known else ()
+            confidence = coverage if known else None
+            alternatives = ((shown, coverage),) if known else ()
+            found.append(Answer(shown, confidence, alternatives, within, confidence))
+        return found
+
+    def constant(self, n: int) -> tuple[Array, str]:
+        """Return the mean of the training values."""
+        return np.full(n, self.kind.average), f"always answering the mean, {self.kind.average:.6g}"
+
+    def linear(self, x: Array, targets: Tensor, x_new: Array) -> tuple[Array, str]:
+        """Return a ridge regression's answers."""
+        from sklearn.linear_model import Ridge
+
+        values = self._scaled(targets).numpy()
+        found = Ridge(alpha=1.0).fit(x, values).predict(x_new)
+        return np.clip(self._unscaled(torch.as_tensor(found)), self.kind.low, self.kind.high), "linear regression"
+
+    def conform(self, outputs: Tensor, targets: Tensor, coverage: float) -> None:
+        """Set the interval's half-width to the right quantile of the absolute errors."""
+        errors = np.sort((outputs.float().squeeze(-1) - self._scaled(targets)).abs().cpu().numpy())
+        place = math.ceil((len(errors) + 1) * coverage)
+        if place <= len(errors):
+            self.half_width.fill_(float(errors[place - 1]))
+            self.coverage.fill_(coverage)
+
+    def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+        """Return up to 500 (truth, answer) pairs, and how often the interval held the truth."""
+        answers, truths = self.answers(outputs), self.truths(targets)
+        chosen = np.linspace(0, len(truths) - 1, min(500, len(truths))).astype(int)
+        found: dict[str, Any] = {
+            "scatter": [[float(f"{truths[i]:.6g}"), float(f"{answers[i]:.6g}")] for i in chosen],
+            "unit": self.kind.unit,
+        }
+        if not math.isnan(float(self.half_width)):
+            inside = (outputs.float().squeeze(-1) - self._scaled(targets)).abs() <= self.half_width
+            found["coverage"] = {"asked": float(self.coverage), "measured": float(inside.float().mean())}
+        return found
+
+    def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
+        """Say how far off an answer is on average."""
+        unit = f" {self.kind.unit}" if self.kind.unit else ""
+        return (
+            f"off by {scores['mae']:,.4g}{unit} on average on {n:,} examples it never saw; "
+            f"always answering the mean would be off by {baseline['mae']:,.4g}{unit}"
+        )
+
+
+assert set(NumberHead.scores) <= set(scores.names())

@@ -1,0 +1,403 @@
+"""A model: call it, test it, save it, load it."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from warmer import examples, kinds, scores
+from warmer.errors import BadCell, InputError, NotAModel
+from warmer.examples import _prepare, _split
+from warmer.examples._contract import Ledger, Table, missing
+from warmer.examples._store import Store, fill
+from warmer.kinds._contract import Answer, Head, Kind
+from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.network import Network
+from warmer.novelty import Novelty
+from warmer.plan import Plan
+from warmer.signature import Signature
+from warmer.training import checkpoint
+from warmer.training.loop import Part, evaluate
+
+Array = NDArray[Any]
+
+FORMAT = 1
+_AT_ONCE = 256
+_SEEN = 200_000
+
+
+@dataclasses.dataclass(frozen=True)
+class TestResult:
+    """Scores on labelled examples, with what they have to be compared with.
+
+    Attributes:
+        n: examples scored.
+        scores, intervals: name → value, and its 95 % interval.
+        baseline: name → value of the simplest answer.
+        ledger: what was left out, and why.
+        seen: how many of the examples the model was trained on; None if it does not know.
+        sentence: all that in plain words.
+        evidence: confusion matrix and the like.
+    """
+
+    n: int
+    scores: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    baseline: Mapping[str, float]
+    ledger: Ledger
+    seen: int | None
+    sentence: str
+    evidence: Mapping[str, Any]
+
+    __test__ = False  # no test class, whatever its name makes pytest think
+
+
+class Model:
+    """A learned function.
+
+    Attributes:
+        network: an ordinary `torch.nn.Module`, in evaluation mode; logits for categories.
+        x, y: fitted kinds.
+        x_names, y_names: the columns they stand for.
+        plan: all choices of its training.
+        history: moments of its training, as plain JSON.
+        evidence: how good it is and how that was found out, as plain JSON.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        x: Kind,
+        y: Kind,
+        x_names: Sequence[str],
+        y_names: Sequence[str],
+        plan: Plan,
+        *,
+        history: Sequence[Mapping[str, Any]] = (),
+        evidence: Mapping[str, Any] | None = None,
+        novelty: Novelty | None = None,
+        seen: Tensor | None = None,
+    ) -> None:
+        self.network = network.cpu().eval()
+        self.x, self.y = x, y
+        self.x_names, self.y_names = tuple(x_names), tuple(y_names)
+        self.plan = plan
+        self.history = list(history)
+        self.evidence = dict(evidence or {})
+        self.novelty = novelty
+        self.seen = seen
+
+    @property
+    def signature(self) -> Signature:
+        """What goes in and what comes out."""
+        return Signature(self.x.name, self.y.name)
+
+    @property
+    def head(self) -> Head:
+        """The network's end."""
+        assert isinstance(self.network.head, Head)
+        return self.network.head
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were learned."""
+        return sum(p.numel() for p in self.network.parameters())
+
+    def __repr__(self) -> str:
+        return f"Model({self.signature}, {self.parameters:,} parameters)"
+
+    # ---- answering ----
+
+    def __call__(self, x: Any) -> Any:
+        """Answer one input with an `Answer`, or several (a list, a table, an array of more axes) with a list of them.
+
+        Raises:
+            BadCell: the one input cannot be read. Among several it gets an answer without value, and a note that says why.
+        """
+        many = self._many(x)
+        if many is None:
+            answer = next(self.predict([x]))
+            if answer.value is None and answer.notes:
+                raise BadCell(answer.notes[0])
+            return answer
+        return list(self.predict(many))
+
+    def _many(self, x: Any) -> Iterable[Any] | None:
+        """Return the inputs in `x` if it holds several."""
+        if isinstance(x, (list, tuple)):
+            return x
+        if examples.sources()["arrays"].claims(x) and not isinstance(x, tuple):
+            return self.cells(examples.open(x))[0]
+        if isinstance(x, np.ndarray) and self.x.compound and x.ndim in (1, 2):
+            rows = [dict(zip(self.x_names, row, strict=True)) for row in np.atleast_2d(x)]
+            return rows if x.ndim == 2 else None
+        if isinstance(x, np.ndarray) and x.ndim == len(self.x.shape) + 1:
+            return list(x)
+        return None
+
+    def predict(self, cells: Iterable[Any], names: Iterable[str] = ()) -> Iterator[Answer]:
+        """Yield an answer for each raw cell, reading and computing 256 at a time.
+
+        Args:
+            cells: raw cells of x, any number.
+            names: what a person calls them.
+        """
+        labels = iter(names)
+        waiting: list[Any] = []
+        for cell in cells:
+            waiting.append(cell)
+            if len(waiting) == _AT_ONCE:
+                yield from self._answers(waiting, labels)
+                waiting = []
+        if waiting:
+            yield from self._answers(waiting, labels)
+
+    def _answers(self, cells: list[Any], labels: Iterator[str]) -> list[Answer]:
+        store, bad = fill(self.x, cells, "memory")
+        good = [index for index in range(len(cells)) if index not in bad]
+        decoded: dict[int, Answer] = {}
+        if good:
+            outputs, vectors = self._outputs(store, np.array(good))
+            flags = self.novelty.unusual(vectors) if self.novelty is not None else [False] * len(good)
+            for index, answer, flag in zip(good, self.head.decode(outputs), flags, strict=True):
+                reason = self.x.unlike(store.take(np.array([index]))[0])
+                if reason is None and flag:
+                    reason = "its features lie further out than those of 199 in 200 ordinary examples"
+                decoded[index] = dataclasses.replace(answer, unusual=reason)
+        found = []
+        for index in range(len(cells)):
+            name = next(labels, f"input {index + 1}")
+            answer = decoded.get(index) or Answer(None, None, notes=(f"{name}: {bad[index]}",))
+            found.append(dataclasses.replace(answer, input=name))
+        return found
+
+    @torch.no_grad()
+    def _outputs(self, store: Store, rows: Array) -> tuple[Tensor, Tensor]:
+        """Return the network's outputs, averaged over views, and feature vectors for novelty."""
+        self.network.eval()
+        batch = self.x.batch(store.take(rows), torch.device("cpu"))
+        seen = self.x.view(batch)
+        features = self.network.features(seen[0])
+        outputs = [self.head(features).float(), *(self.network(one).float() for one in seen[1:])]
+        return torch.stack(outputs).mean(0), Novelty.vectors(features)
+
+    def cells(self, table: Table) -> tuple[Any, list[str]]:
+        """Return a table's cells of x, and sentences about columns that are missing there (they count as empty).
+
+        Raises:
+            InputError: none of the columns this model learned from is there.
+        """
+        there = [name for name in self.x_names if name in table.columns]
+        absent = [name for name in self.x_names if name not in table.columns]
+        if not there and len(self.x_names) == 1:
+            others = [name for name in table.columns if name not in (*self.y_names, table.y, table.split)]
+            there = others[:1] if len(others) == 1 else []
+            if there:
+                return table.columns[there[0]], []
+        if not there:
+            raise InputError(f"`{table.origin}` has none of the columns this model learned from ({', '.join(self.x_names[:8])})")
+        warnings = [f"column `{name}` is not in `{table.origin}`: taken as missing" for name in absent]
+        return _prepare.cells_of(table, self.x, self.x_names), warnings
+
+    # ---- testing ----
+
+    def test(self, thing: Any) -> TestResult:
+        """Score this model on labelled examples (anything `examples.open` reads)."""
+        table = examples.open(thing)
+        ledger = table.ledger
+        answers = self._answer_columns(table)
+        for name in answers:
+            absent = missing(table.columns[name])
+            for row in np.flatnonzero(absent):
+                ledger.add(table.name(int(row)), f"has no answer in column `{name}`")
+            table = table.take(np.flatnonzero(~absent))
+        if not len(table):
+            raise InputError(f"`{table.origin}` holds no example with an answer")
+        cells, warnings = self.cells(table)
+        for sentence in warnings:
+            ledger.add(table.origin, sentence, "taken as missing")
+        inputs, bad_x = fill(self.x, cells)
+        targets, bad_y = fill(self.y, self._truths(table, answers), "memory")
+        bad = {**bad_x, **bad_y}
+        for row, reason in sorted(bad.items()):
+            ledger.add(table.name(row), reason)
+        rows = np.array([row for row in range(len(table)) if row not in bad], dtype=int)
+        if not len(rows):
+            row, reason = min(bad.items())
+            raise InputError(f"none of the examples of `{table.origin}` can be read; the first, {table.name(row)}: {reason}")
+        return self._score(Part(inputs, targets, rows), table, ledger)
+
+    def _answer_columns(self, table: Table) -> list[str]:
+        if all(name in table.columns for name in self.y_names):
+            return list(self.y_names)
+        if len(self.y_names) == 1 and table.y in table.columns:
+            return [str(table.y)]
+        absent = next(name for name in self.y_names if name not in table.columns)
+        raise InputError(f"`{table.origin}` has no column `{absent}` to compare the answers with; it has {', '.join(list(table.columns)[:20])}")
+
+    def _truths(self, table: Table, answers: list[str]) -> Any:
+        if self.y.compound:
+            return _prepare.cells_of(table, self.y, answers)
+        return table.columns[answers[0]]
+
+    def _score(self, part: Part, table: Table, ledger: Ledger) -> TestResult:
+        device = torch.device("cpu")
+        outputs, targets = evaluate(self.network, self.x, self.y, part, device, self.plan, views=True)
+        answers, truths = self.head.answers(outputs), self.head.truths(targets)
+        chosen = [scores.get(name) for name in self.head.scores]
+        found = scores.table(chosen, answers, truths)
+        constant = self.head.constant(len(part.rows))
+        baseline = scores.table(chosen, constant[0], truths) if constant else {}
+        intervals = {score.name: scores.interval(score, answers, truths) for score in chosen}
+        sentence = self.head.sentence(found, baseline, len(part.rows), "")
+        seen = self._seen(table, part.rows)
+        if seen:
+            sentence = sentence.replace("it never saw", "given") + f" — but {seen:,} of them were learned from, so this flatters"
+        return TestResult(len(part.rows), found, intervals, baseline, ledger, seen, sentence, self.head.evidence(outputs, targets))
+
+    def _seen(self, table: Table, rows: Array) -> int | None:
+        """Return how many of these examples were trained on."""
+        if self.seen is None or not all(name in table.columns for name in self.x_names):
+            return None
+        keys, _ = _split.keys(table, self.x_names)
+        return int(np.isin(short(keys[rows]), self.seen.numpy()).sum())
+
+    # ---- the file ----
+
+    def to_bytes(self) -> bytes:
+        """Return the model file's content."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        if self.novelty is not None:
+            tensors |= {f"novelty.{name}": tensor for name, tensor in self.novelty.state_dict().items()}
+        if self.seen is not None:
+            tensors["seen"] = self.seen
+        data = {
+            "format": FORMAT,
+            "x": self.x.to_json(),
+            "y": self.y.to_json(),
+            "x_names": self.x_names,
+            "y_names": self.y_names,
+            "own_encoder": self.evidence.get("own_encoder", False),
+            "plan": self.plan.to_json(),
+            "history": self.history,
+            "evidence": self.evidence,
+        }
+        data = json.loads(json.dumps(data, default=_as_json))
+        data["digest"] = _digest(tensors, data)
+        return checkpoint.pack(tensors, data)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model file; the old one stays until the new one is whole."""
+        place = Path(path)
+        checkpoint.write_whole(place, self.to_bytes())
+        return place
+
+
+def short(keys: Array) -> Array:
+    """Return 64-bit hashes cut to 31 bits, sorted: enough to recognise examples by, small enough to keep."""
+    return (keys >> np.uint64(33)).astype(np.int32)
+
+
+def load(path: str | Path, encoder: nn.Module | None = None) -> Model:
+    """Open a model file.
+
+    Args:
+        path: of the file.
+        encoder: the encoder of your own that the model was trained with, if it was; its weights are in the file, its code is not.
+
+    Raises:
+        NotAModel: it is none, is damaged, or was written by a later version.
+    """
+    place = Path(path)
+    tensors, data = checkpoint.unpack(place)
+    if data.get("format") is None or "digest" not in data:
+        raise NotAModel(f"`{place}` is a checkpoint of an unfinished run, not a model; finish it with --resume")
+    if data["format"] != FORMAT:
+        raise NotAModel(f"`{place}` has model format {data['format']} and this version reads {FORMAT}; install a newer warmer")
+    digest = data.pop("digest")
+    if digest != _digest(tensors, data):
+        raise NotAModel(f"`{place}` was changed after it was saved; get it again from where it came from")
+    x, y = kinds.load(data["x"]), kinds.load(data["y"])
+    plan = Plan.from_json(data["plan"])
+    if data["own_encoder"] and encoder is None:
+        raise NotAModel(f"`{place}` was trained with an encoder of somebody's own; give that module: warmer.load(path, encoder=…)")
+    network = build(x, y, plan, encoder=encoder if data["own_encoder"] else None)
+    weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise NotAModel(f"`{place}` does not fit the network it describes ({str(error).splitlines()[-1].strip()[:120]})") from None
+    novel = {name.removeprefix("novelty."): t for name, t in tensors.items() if name.startswith("novelty.")}
+    novelty = None
+    if novel:
+        novelty = Novelty(len(novel["centre"]))
+        novelty.load_state_dict(novel)
+    return Model(
+        network, x, y, data["x_names"], data["y_names"], plan,
+        history=data["history"], evidence=data["evidence"], novelty=novelty, seen=tensors.get("seen"),
+    )  # fmt: skip
+
+
+def build(x: Kind, y: Kind, plan: Plan, encoder: nn.Module | None = None) -> Network:
+    """Return an untrained network from x to y.
+
+    Raises:
+        InputError: one of the kinds cannot stand on its side.
+    """
+    made = encoder if encoder is not None else x.encoder(plan)
+    if made is None:
+        raise InputError(f"`{x.name}` cannot be an x; choose other columns with --x")
+    store, _ = fill(x, [x.blank()] * 2, "memory")
+    batch = x.batch(store.take(np.arange(2)), torch.device("cpu"))
+    head = y.head(plan, FeatureSpec.probe(made, batch))
+    if head is None:
+        raise InputError(f"`{y.name}` cannot be a y; choose another column with --y")
+    return Network(made, head)
+
+
+def _digest(tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> str:
+    """Return a hash of everything in the file."""
+    found = hashlib.blake2b(json.dumps(data, sort_keys=True, ensure_ascii=False).encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return found.hexdigest()
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not plain JSON")
+
+
+def png(picture: Any, side: int = 96) -> str:
+    """Return a PIL picture as base64 PNG, scaled so that its longer side is `side` pixels."""
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    data = io.BytesIO()
+    picture.resize(size, 0 if scale > 1 else 3).save(data, "PNG")
+    return base64.b64encode(data.getvalue()).decode()
+
+
+def features(model: Model, cells: Iterable[Any]) -> Tensor:
+    """Return the feature vectors of some inputs, `[n, size]`."""
+    store, bad = fill(model.x, list(cells), "memory")
+    if bad:
+        raise InputError(f"input {min(bad) + 1} {bad[min(bad)]}")
+    with torch.no_grad():
+        found: Features = model.network.features(model.x.batch(store.take(np.arange(len(store))), torch.device("cpu")))
+        return Novelty.vectors(found)

@@ -1,0 +1,135 @@
+"""Small parts that several networks share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class MemberLinear(nn.Module):
+    """One linear layer of its own for each member of an ensemble, `[batch * members, in] → [batch * members, out]`.
+
+    With one member it computes what `torch.nn.Linear` computes, from weights of shape `[1, in, out]`.
+    """
+
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        self.members = members
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(members, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply each member's layer to its own rows."""
+        split = x.unflatten(0, (-1, self.members)).transpose(0, 1)  # [members, batch, in]
+        return torch.baddbmm(self.bias.unsqueeze(1), split, self.weight).transpose(0, 1).flatten(0, 1)
+
+
+def readout(inputs: int, outputs: int, members: int = 1) -> nn.Module:
+    """Return the last linear layer of a head; a separate one for each member."""
+    return nn.Linear(inputs, outputs) if members == 1 else MemberLinear(members, inputs, outputs)
+
+
+class SharedLinear(nn.Module):
+    """A linear layer whose weights all members share, each with its own scaling of inputs and outputs.
+
+    BatchEnsemble (Wen, Tran and Ba 2020, arXiv 2002.06715): member i computes `((x · r_i) W) · s_i + b_i`.
+
+    Args:
+        inputs, outputs: widths.
+        members: ensemble size.
+        first: the layer that meets the data; its scales are drawn at random, so that members differ from the start
+            (TabM, Gorishniy, Kotelnikov and Babenko 2024, arXiv 2410.24210). Later layers start at one.
+    """
+
+    def __init__(self, inputs: int, outputs: int, members: int, first: bool = False) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(inputs)
+        self.members = members
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound))
+        scale_in = torch.randn(members, inputs) if first else torch.ones(members, inputs)
+        self.scale_in = nn.Parameter(scale_in)
+        self.scale_out = nn.Parameter(torch.ones(members, outputs))
+        self.bias = nn.Parameter(torch.empty(members, outputs).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `[batch * members, inputs]` to `[batch * members, outputs]`."""
+        x = (x.unflatten(0, (-1, self.members)) * self.scale_in).flatten(0, 1)
+        x = x @ self.weight.t()
+        return (x.unflatten(0, (-1, self.members)) * self.scale_out + self.bias).flatten(0, 1)
+
+
+class PiecewiseLinear(nn.Module):
+    """Numbers as piecewise-linear codes over quantile bins, then a linear map of their own each.
+
+    Gorishniy, Rubachev and Babenko 2022 (arXiv 2203.05556): component j of a number is 0 below bin j, 1 above it, and
+    rises linearly inside. Outside the outer bins the code stays linear, so that order is never lost. Missing numbers (NaN)
+    get a learned vector.
+
+    Args:
+        edges: one tuple of rising bin edges a column, at least two edges each.
+        width: numbers in each column's code.
+    """
+
+    def __init__(self, edges: tuple[tuple[float, ...], ...], width: int) -> None:
+        super().__init__()
+        bins = max(len(column) - 1 for column in edges)
+        left = torch.zeros(len(edges), bins)
+        size = torch.ones(len(edges), bins)
+        used = torch.zeros(len(edges), bins)
+        for row, column in enumerate(edges):
+            known = torch.tensor(column, dtype=torch.float64)
+            count = len(column) - 1
+            left[row, :count] = known[:-1].float()
+            size[row, :count] = (known[1:] - known[:-1]).float().clamp(min=1e-30)
+            used[row, :count] = 1
+        lowest, highest = torch.zeros(len(edges), bins), torch.ones(len(edges), bins)
+        lowest[:, 0] = -1.0
+        for row, column in enumerate(edges):
+            highest[row, len(column) - 2] = 2.0
+        for name, value in (("left", left), ("size", size), ("used", used), ("low", lowest), ("high", highest)):
+            self.register_buffer(name, value)
+        bound = 1 / math.sqrt(bins)
+        self.weight = nn.Parameter(torch.empty(len(edges), bins, width).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(len(edges), width).uniform_(-bound, bound))
+        self.missing = nn.Parameter(torch.empty(len(edges), width).uniform_(-bound, bound))
+
+    left: Tensor
+    size: Tensor
+    used: Tensor
+    low: Tensor
+    high: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `[batch, columns]`, NaN where missing, to `[batch, columns, width]`."""
+        absent = x.isnan()
+        known = torch.where(absent, self.left[:, 0], x).unsqueeze(-1)
+        code = ((known - self.left) / self.size).clamp(self.low, self.high) * self.used
+        found = torch.einsum("ncb,cbw->ncw", code, self.weight) + self.bias
+        return torch.where(absent.unsqueeze(-1), self.missing, found)
+
+
+class Standardise(nn.Module):
+    """Numbers, centred, scaled and softly clipped, with a column more that says "missing".
+
+    `x / √(1 + (x/3)²)` after centring (RealMLP, Holzmüller et al. 2024, arXiv 2407.04491): outliers cannot dominate.
+
+    Args:
+        centre, scale: one a column; `scale` is more than zero.
+    """
+
+    def __init__(self, centre: tuple[float, ...], scale: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.tensor(centre))
+        self.register_buffer("scale", torch.tensor(scale))
+
+    centre: Tensor
+    scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map `[batch, columns]` to `[batch, 2 * columns]`."""
+        absent = x.isnan()
+        scaled = (torch.where(absent, self.centre, x) - self.centre) / self.scale
+        return torch.cat([scaled / torch.sqrt(1 + (scaled / 3) ** 2), absent.to(x.dtype)], dim=1)

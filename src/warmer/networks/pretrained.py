@@ -1,0 +1,1 @@
+"""Networks other people trained on ImageNet, under the key names of timm and torchvision."""

@@ -1,0 +1,231 @@
+"""The story: open, recognise, split, plan, build, descend, judge."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from warmer import evidence, examples, kinds
+from warmer.errors import InputError, UnknownName
+from warmer.examples import _prepare, _split
+from warmer.examples._prepare import Columns, Prepared
+from warmer.kinds._contract import Kind
+from warmer.model import Model, build
+from warmer.plan import Plan, convert
+from warmer.signature import Signature
+from warmer.training import device as devices
+from warmer.training.loop import Descent, Loss, Moment
+
+_OVERHEAD = 1.5
+
+
+class Listener(Protocol):
+    """Somebody who is told what happens; the command line's printer, for example. Every method may do nothing."""
+
+    def recognised(self, columns: Columns, table: Any) -> None:
+        """Columns have been looked at."""
+
+    def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
+        """Everything is ready for training."""
+
+    def moment(self, moment: Moment) -> None:
+        """A step has been made."""
+
+    def judged(self, model: Model) -> None:
+        """The model is finished."""
+
+
+class Silence:
+    """A listener that does nothing."""
+
+    def recognised(self, columns: Columns, table: Any) -> None:
+        """Nothing."""
+
+    def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
+        """Nothing."""
+
+    def moment(self, moment: Moment) -> None:
+        """Nothing."""
+
+    def judged(self, model: Model) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user set, sorted by whose it is."""
+
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    kinds: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def sort(cls, wishes: Mapping[str, Any]) -> Wishes:
+        """Sort names into plan fields, options of kinds and options of sources.
+
+        Raises:
+            UnknownName: a name that nobody knows; the nearest known one is offered.
+        """
+        of_kinds = {name: default for kind in kinds.names() for name, default in kinds.get(kind).options().items()}
+        of_sources = examples.options()
+        plan, kind, source = {}, {}, {}
+        for name, value in wishes.items():
+            if name in Plan.names():
+                plan[name] = Plan.convert(name, value)
+            elif name in of_kinds:
+                kind[name] = _typed(name, value, of_kinds[name])
+            elif name in of_sources:
+                source[name] = value
+            else:
+                raise UnknownName("plan field", name, [*Plan.names(), *of_kinds, *of_sources])
+        return cls(plan, kind, source)
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    """Turn text into the type of an option's default; where that is None, into a truth value or a number."""
+    if isinstance(value, str) and default is None:
+        words = {"true": True, "yes": True, "false": False, "no": False, "none": None}
+        return words[value.lower()] if value.lower() in words else convert(name, value, int)
+    return convert(name, value, type(default)) if default is not None else value
+
+
+def learn(
+    source: Any,
+    y: str | Sequence[str] = (),
+    x: str | Sequence[str] = (),
+    *,
+    signature: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    minutes: float | None = None,
+    seed: int = 0,
+    encoder: nn.Module | None = None,
+    loss: Loss | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    listener: Listener | None = None,
+    started: float | None = None,
+    **wishes: Any,
+) -> Model:
+    """Learn a function from examples, and say how good it is on examples it never saw.
+
+    Args:
+        source: a built-in name, a path, a table, (x, y) arrays, or a list of (x, y) pairs.
+        y: the column to answer, or several.
+        x: the columns to learn from; none: all that are of use.
+        signature: such as `"row -> category"`, where another one is wanted than recognised.
+        columns: column → kind, or "unused", where another one is wanted than recognised.
+        minutes: wall-clock budget for everything; none: training stops by itself when it no longer pays.
+        seed: every random choice follows from it.
+        encoder: a module of your own from x's batch to `[batch, channels, *grid]` or `Features`, instead of the kind's.
+        loss: (outputs, targets) → one loss an example, or one number, instead of the head's.
+        checkpoint: file for checkpoints; none: none are written.
+        resume: go on from that file if it is there.
+        listener: somebody to be told what happens.
+        started: `time.monotonic()` of when the budget began to run; none: now.
+        wishes: fields of the plan, options of the kinds and of the source, by name.
+
+    Raises:
+        InputError: the examples or the wishes are wrong; the sentence says what to do.
+        RunFailed: training diverged three times.
+    """
+    started = time.monotonic() if started is None else started
+    listener = listener or Silence()
+    wanted = Wishes.sort({**wishes, "seed": seed, **({"minutes": minutes} if minutes is not None else {})})
+    table = examples.open(source, **wanted.source)
+    asked = Signature.parse(signature) if signature else None
+    decided = _prepare.decide(table, _names(x), _names(y), asked, columns, wanted.plan.get("group"))
+    listener.recognised(decided, table)
+    prepared = _prepare.prepare(
+        table,
+        decided,
+        options=wanted.kinds,
+        test_share=wanted.plan.get("test_share", 0.2),
+        validation_share=wanted.plan.get("validation_share"),
+        store=wanted.plan.get("store", "auto"),
+    )
+    plan = _plan(prepared.x, prepared.y, len(prepared.rows(_split.TRAIN)), wanted)
+    devices.set_threads(plan)
+    torch.manual_seed(plan.seed)
+    network = build(prepared.x, prepared.y, plan, encoder)
+    comparison = evidence.compare(network.head, prepared)  # type: ignore[arg-type]
+    descent = Descent(
+        network,
+        prepared.x,
+        prepared.y,
+        evidence.part(prepared, prepared.rows(_split.TRAIN)),
+        evidence.part(prepared, evidence.halves(prepared)[0]),
+        plan,
+        devices.choose(plan),
+        place=Path(checkpoint) if checkpoint else None,
+        seconds=_seconds(plan, started, prepared),
+        loss=loss,
+        fingerprint=prepared.fingerprint(),
+    )
+    if resume and checkpoint and Path(checkpoint).exists():
+        descent.resume(Path(checkpoint))
+    listener.planned(descent.plan, prepared, sum(p.numel() for p in network.parameters()))
+    with interruptible(descent.stop):
+        for moment in descent:
+            listener.moment(moment)
+    model = Model(
+        network, prepared.x, prepared.y, prepared.x_names, prepared.y_names, descent.plan, history=descent.state.history
+    )
+    model.evidence = evidence.judge(model, prepared, comparison)
+    model.evidence["own_encoder"] = encoder is not None
+    model.evidence["seconds"] = time.monotonic() - started
+    model.evidence["training_seconds"] = descent.state.seconds
+    listener.judged(model)
+    return model
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _plan(x: Kind, y: Kind, n: int, wanted: Wishes) -> Plan:
+    """Lay the kinds' proposals and the user's wishes over the defaults."""
+    minutes = wanted.plan.get("minutes")
+    plan = Plan.derive([x.proposals(n, "x", minutes), y.proposals(n, "y", minutes)], wanted.plan)
+    return plan.but("you asked for it", options=dict(wanted.kinds)) if wanted.kinds else plan
+
+
+def _seconds(plan: Plan, started: float, prepared: Prepared) -> float | None:
+    """Return how long training may take, so that everything together keeps to the budget; None without one."""
+    if plan.minutes is None:
+        return None
+    left = plan.minutes * 60 - (time.monotonic() - started) - _OVERHEAD
+    if left < 1:
+        raise InputError(
+            f"reading the examples already took {time.monotonic() - started:.0f} s of the {60 * plan.minutes:.0f} s allowed; give more --minutes"
+        )
+    return left
+
+
+@contextlib.contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C call `stop`; the second interrupts as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def first(number: int, frame: Any) -> None:
+        stop()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+

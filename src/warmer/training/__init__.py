@@ -1,0 +1,1 @@
+"""Training: an iterator, its optimisers, its checkpoints, and what a model is compared with."""

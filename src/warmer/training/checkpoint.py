@@ -1,0 +1,88 @@
+"""Checkpoints: everything needed to go on, in one safetensors file, written so that a crash leaves the old one whole."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from warmer.errors import NotAModel, RunFailed
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that at every moment either the old or the new one is there, whole.
+
+    Raises:
+        RunFailed: it cannot be written (a full disk, a read-only folder); the old file is untouched.
+    """
+    place: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, place = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(place, 0o666 & ~_umask())
+        os.replace(place, path)
+    except OSError as error:
+        if place is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(place)
+        raise RunFailed(f"`{path}` cannot be written ({error.strerror}); free some space or choose another place with --out") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def pack(tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> bytes:
+    """Return tensors and JSON data as the bytes of a safetensors file."""
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    return save(plain, {"warmer": json.dumps(data, ensure_ascii=False)})
+
+
+def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return tensors and JSON data of a file that `pack` made.
+
+    Raises:
+        NotAModel: it is damaged or something else.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get("warmer")
+            if text is None:
+                raise NotAModel(f"`{path}` is a safetensors file, but none of ours; use --from to start from its weights")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(text)  # noqa: SIM118
+    except FileNotFoundError:
+        raise NotAModel(f"there is no file `{path}`") from None
+    except (SafetensorError, json.JSONDecodeError, OSError, UnicodeDecodeError) as error:
+        raise NotAModel(f"`{path}` is damaged or no model ({str(error)[:80]}); make it anew") from None
+
+
+def optimiser_tensors(state: Mapping[str, Any], prefix: str = "optimiser") -> dict[str, Tensor]:
+    """Return an optimiser's `state_dict` as named tensors."""
+    return {
+        f"{prefix}.{index}.{name}": torch.as_tensor(value) for index, one in state["state"].items() for name, value in one.items()
+    }
+
+
+def optimiser_state(groups: Any, tensors: Mapping[str, Tensor], prefix: str = "optimiser") -> dict[str, Any]:
+    """Return the `state_dict` that `optimiser_tensors` took apart; `groups` are its `param_groups`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith(f"{prefix}."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = tensor.clone()
+    return {"state": state, "param_groups": groups}
