@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from warmer.errors import BadCell, InputError, RunFailed, WarmerError
     from warmer.kinds import register
     from warmer.kinds._contract import Answer, Kind
-    from warmer.story import learn
     from warmer.model import Model, load
     from warmer.networks.features import Features
     from warmer.plan import Plan
+    from warmer.story import learn
 
 __version__ = "0.1.0"
 

@@ -120,7 +120,9 @@ def _novelty(model: Model, prepared: Prepared, training: Array, unseen: Array) -
     return found
 
 
-def _mistakes(model: Model, prepared: Prepared, test: Part, outputs: torch.Tensor, targets: torch.Tensor) -> list[dict[str, Any]]:
+def _mistakes(
+    model: Model, prepared: Prepared, test: Part, outputs: torch.Tensor, targets: torch.Tensor
+) -> list[dict[str, Any]]:
     """Return the test examples with the largest losses: what they are, what was answered, what is true."""
     losses = model.head.eval().loss(outputs, targets)
     found = []

@@ -206,7 +206,9 @@ class Model:
             if there:
                 return table.columns[there[0]], []
         if not there:
-            raise InputError(f"`{table.origin}` has none of the columns this model learned from ({', '.join(self.x_names[:8])})")
+            raise InputError(
+                f"`{table.origin}` has none of the columns this model learned from ({', '.join(self.x_names[:8])})"
+            )
         warnings = [f"column `{name}` is not in `{table.origin}`: taken as missing" for name in absent]
         return _prepare.cells_of(table, self.x, self.x_names), warnings
 
@@ -230,12 +232,14 @@ class Model:
         inputs, bad_x = fill(self.x, cells)
         targets, bad_y = fill(self.y, self._truths(table, answers), "memory")
         bad = {**bad_x, **bad_y}
-        for row, reason in sorted(bad.items()):
-            ledger.add(table.name(row), reason)
+        for place, reason in sorted(bad.items()):
+            ledger.add(table.name(place), reason)
         rows = np.array([row for row in range(len(table)) if row not in bad], dtype=int)
         if not len(rows):
-            row, reason = min(bad.items())
-            raise InputError(f"none of the examples of `{table.origin}` can be read; the first, {table.name(row)}: {reason}")
+            place, reason = min(bad.items())
+            raise InputError(
+                f"none of the examples of `{table.origin}` can be read; the first, {table.name(place)}: {reason}"
+            )
         return self._score(Part(inputs, targets, rows), table, ledger)
 
     def _answer_columns(self, table: Table) -> list[str]:
@@ -244,7 +248,9 @@ class Model:
         if len(self.y_names) == 1 and table.y in table.columns:
             return [str(table.y)]
         absent = next(name for name in self.y_names if name not in table.columns)
-        raise InputError(f"`{table.origin}` has no column `{absent}` to compare the answers with; it has {', '.join(list(table.columns)[:20])}")
+        raise InputError(
+            f"`{table.origin}` has no column `{absent}` to compare the answers with; it has {', '.join(list(table.columns)[:20])}"
+        )
 
     def _truths(self, table: Table, answers: list[str]) -> Any:
         if self.y.compound:
@@ -263,8 +269,13 @@ class Model:
         sentence = self.head.sentence(found, baseline, len(part.rows), "")
         seen = self._seen(table, part.rows)
         if seen:
-            sentence = sentence.replace("it never saw", "given") + f" — but {seen:,} of them were learned from, so this flatters"
-        return TestResult(len(part.rows), found, intervals, baseline, ledger, seen, sentence, self.head.evidence(outputs, targets))
+            sentence = (
+                sentence.replace("it never saw", "given")
+                + f" — but {seen:,} of them were learned from, so this flatters"
+            )
+        return TestResult(
+            len(part.rows), found, intervals, baseline, ledger, seen, sentence, self.head.evidence(outputs, targets)
+        )
 
     def _seen(self, table: Table, rows: Array) -> int | None:
         """Return how many of these examples were trained on."""
@@ -324,20 +335,26 @@ def load(path: str | Path, encoder: nn.Module | None = None) -> Model:
     if data.get("format") is None or "digest" not in data:
         raise NotAModel(f"`{place}` is a checkpoint of an unfinished run, not a model; finish it with --resume")
     if data["format"] != FORMAT:
-        raise NotAModel(f"`{place}` has model format {data['format']} and this version reads {FORMAT}; install a newer warmer")
+        raise NotAModel(
+            f"`{place}` has model format {data['format']} and this version reads {FORMAT}; install a newer warmer"
+        )
     digest = data.pop("digest")
     if digest != _digest(tensors, data):
         raise NotAModel(f"`{place}` was changed after it was saved; get it again from where it came from")
     x, y = kinds.load(data["x"]), kinds.load(data["y"])
     plan = Plan.from_json(data["plan"])
     if data["own_encoder"] and encoder is None:
-        raise NotAModel(f"`{place}` was trained with an encoder of somebody's own; give that module: warmer.load(path, encoder=…)")
+        raise NotAModel(
+            f"`{place}` was trained with an encoder of somebody's own; give that module: warmer.load(path, encoder=…)"
+        )
     network = build(x, y, plan, encoder=encoder if data["own_encoder"] else None)
     weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
-        raise NotAModel(f"`{place}` does not fit the network it describes ({str(error).splitlines()[-1].strip()[:120]})") from None
+        raise NotAModel(
+            f"`{place}` does not fit the network it describes ({str(error).splitlines()[-1].strip()[:120]})"
+        ) from None
     novel = {name.removeprefix("novelty."): t for name, t in tensors.items() if name.startswith("novelty.")}
     novelty = None
     if novel:

@@ -107,6 +107,7 @@ def learn(
     columns: Mapping[str, str] | None = None,
     minutes: float | None = None,
     seed: int = 0,
+    start: str | Path | None = None,
     encoder: nn.Module | None = None,
     loss: Loss | None = None,
     checkpoint: str | Path | None = None,
@@ -125,6 +126,7 @@ def learn(
         columns: column → kind, or "unused", where another one is wanted than recognised.
         minutes: wall-clock budget for everything; none: training stops by itself when it no longer pays.
         seed: every random choice follows from it.
+        start: a model of ours, or pretrained weights, to start from.
         encoder: a module of your own from x's batch to `[batch, channels, *grid]` or `Features`, instead of the kind's.
         loss: (outputs, targets) → one loss an example, or one number, instead of the head's.
         checkpoint: file for checkpoints; none: none are written.
@@ -205,7 +207,8 @@ def _seconds(plan: Plan, started: float, prepared: Prepared) -> float | None:
     left = plan.minutes * 60 - (time.monotonic() - started) - _OVERHEAD
     if left < 1:
         raise InputError(
-            f"reading the examples already took {time.monotonic() - started:.0f} s of the {60 * plan.minutes:.0f} s allowed; give more --minutes"
+            f"reading the examples already took {time.monotonic() - started:.0f} s "
+            f"of the {60 * plan.minutes:.0f} s allowed; give more --minutes"
         )
     return left
 
@@ -227,5 +230,3 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-

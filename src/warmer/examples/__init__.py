@@ -73,6 +73,8 @@ def _unreadable(thing: Any) -> InputError:
         if not Path(thing).exists():
             names = ", ".join(sorted({*builtin.NAMES, *formula.NAMES}))
             return Missing(f"there is no file or folder `{thing}`, and no built-in examples of that name ({names})")
-        return InputError(f"`{thing}` is no folder, zip, tar, CSV, TSV, JSON Lines, Parquet or Excel file; convert it first")
+        return InputError(
+            f"`{thing}` is no folder, zip, tar, CSV, TSV, JSON Lines, Parquet or Excel file; convert it first"
+        )
     kind = type(thing).__name__
     return InputError(f"a {kind} holds no examples; give a path, a table, (x, y) arrays or a list of (x, y) pairs")

@@ -90,7 +90,16 @@ class Table:
         """Return some of the examples, under the names they had."""
         kept = {name: cells[rows] for name, cells in self.columns.items()}
         places = np.asarray(rows)
-        return Table(kept, self.origin, self.y, self.split, self.kinds, lambda i: self.name(int(places[i])), self.ledger, self.notes)
+        return Table(
+            kept,
+            self.origin,
+            self.y,
+            self.split,
+            self.kinds,
+            lambda i: self.name(int(places[i])),
+            self.ledger,
+            self.notes,
+        )
 
 
 class Rows(Sequence[Mapping[str, Any]]):
@@ -129,4 +138,6 @@ def missing(cells: Array) -> Array:
         return np.isnan(cells)
     if cells.dtype != object:
         return np.zeros(len(cells), dtype=bool)
-    return np.fromiter((cell is None or (not isinstance(cell, np.ndarray) and cell != cell) for cell in cells), bool, len(cells))
+    return np.fromiter(
+        (cell is None or (not isinstance(cell, np.ndarray) and cell != cell) for cell in cells), bool, len(cells)
+    )

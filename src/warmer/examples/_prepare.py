@@ -103,7 +103,14 @@ def _bid(table: Table, name: str, role: str, asked: Mapping[str, str]) -> tuple[
 
 
 def _decision(
-    name: str, kind: str, bid: Bid, table: Table, answers: Sequence[str], inputs: Sequence[str], asked: bool, group: str | None
+    name: str,
+    kind: str,
+    bid: Bid,
+    table: Table,
+    answers: Sequence[str],
+    inputs: Sequence[str],
+    asked: bool,
+    group: str | None,
 ) -> Decision:
     """Return the decision about one column."""
     if name in answers:
@@ -129,7 +136,11 @@ def _is_constant(cells: Array) -> bool:
     first = cells[0]
     if not isinstance(first, (str, bool, int, float, np.generic)):
         return False
-    return bool((cells == first).all()) if cells.dtype != object else all(type(c) is type(first) and c == first for c in cells)
+    return (
+        bool((cells == first).all())
+        if cells.dtype != object
+        else all(type(c) is type(first) and c == first for c in cells)
+    )
 
 
 def _guess_answer(table: Table) -> tuple[str, ...]:
@@ -143,7 +154,9 @@ def _guess_answer(table: Table) -> tuple[str, ...]:
     raise InputError(f"which column of `{table.origin}` is the answer? name it with --y; there are: {listed}")
 
 
-def _signed(decisions: list[Decision], used: list[Decision], answers: Sequence[str], signature: Signature | None) -> Columns:
+def _signed(
+    decisions: list[Decision], used: list[Decision], answers: Sequence[str], signature: Signature | None
+) -> Columns:
     """Work out the signature, or apply the one asked for."""
     alone = len(used) == 1 and kinds.get(used[0].kind).alone
     several = kinds.compound()
@@ -156,13 +169,26 @@ def _signed(decisions: list[Decision], used: list[Decision], answers: Sequence[s
             used = [d for d in used if d.kind == signature.x] or used
             if len(used) > 1:
                 raise InputError(f"`{signature}` takes one x column and there are {len(used)}; name it with --x")
-            decisions = [d if d.role != "x" or d is used[0] else Decision(d.column, UNUSED, d.kind, "not what the signature takes") for d in decisions]
+            decisions = [
+                d
+                if d.role != "x" or d is used[0]
+                else Decision(d.column, UNUSED, d.kind, "not what the signature takes")
+                for d in decisions
+            ]
         if signature.x != several:
-            decisions = [d if d.role != "x" else Decision(d.column, "x", signature.x, "by the signature you gave") for d in decisions]
+            decisions = [
+                d if d.role != "x" else Decision(d.column, "x", signature.x, "by the signature you gave")
+                for d in decisions
+            ]
         if signature.y != several and len(answers) > 1:
-            raise InputError(f"`{signature}` has one answer and you named {len(answers)} columns; leave the signature out")
+            raise InputError(
+                f"`{signature}` has one answer and you named {len(answers)} columns; leave the signature out"
+            )
         if signature.y != several:
-            decisions = [d if d.role != "y" else Decision(d.column, "y", signature.y, "by the signature you gave") for d in decisions]
+            decisions = [
+                d if d.role != "y" else Decision(d.column, "y", signature.y, "by the signature you gave")
+                for d in decisions
+            ]
         x, y = signature.x, signature.y
     return Columns(tuple(decisions), Signature(x, y))
 
@@ -258,7 +284,9 @@ def _with_answers(table: Table, y_names: Sequence[str], columns: Columns, ledger
         cells = table.columns[name]
         absent = missing(cells)
         if absent.all():
-            raise InputError(f"column `{name}` of `{table.origin}` is empty; the answer must be known for the examples to learn from")
+            raise InputError(
+                f"column `{name}` of `{table.origin}` is empty; the answer must be known for the examples to learn from"
+            )
         for row in np.flatnonzero(absent):
             ledger.add(table.name(int(row)), f"has no answer in column `{name}`")
         table = table.take(np.flatnonzero(~absent)) if absent.any() else table
@@ -272,11 +300,16 @@ def _check_answer(table: Table, name: str, columns: Columns) -> None:
     words = cells.astype(str) if cells.dtype == object else cells
     different = len(pd.unique(words))
     if different == 1:
-        raise InputError(f"the answer `{name}` is always `{cells[0]}`; there is nothing to tell apart, so add examples of other answers")
+        raise InputError(
+            f"the answer `{name}` is always `{cells[0]}`; there is nothing to tell apart, so add examples of other answers"
+        )
     if kinds.get(columns.kind(name)).discrete and different > 0.5 * len(cells) and len(cells) >= 20:
         sorts = {type(cell).__name__ for cell in cells}
         mixed = f" of mixed types ({', '.join(sorted(sorts))})" if len(sorts) > 1 else ""
-        raise InputError(f"the answer `{name}` has {different} different values{mixed} in {len(cells)} examples; clean the column, or name another with --y")
+        raise InputError(
+            f"the answer `{name}` has {different} different values{mixed} in {len(cells)} examples; "
+            "clean the column, or name another with --y"
+        )
 
 
 def _without(table: Table, keys: Array, bad: Mapping[int, str], ledger: Ledger) -> tuple[Table, Array]:
@@ -288,7 +321,9 @@ def _without(table: Table, keys: Array, bad: Mapping[int, str], ledger: Ledger) 
     kept = np.setdiff1d(np.arange(len(table)), np.fromiter(bad, dtype=int))
     if not len(kept):
         row, reason = next(iter(bad.items()))
-        raise InputError(f"none of the {len(table)} examples of `{table.origin}` can be read; the first, {table.name(row)}, {reason}")
+        raise InputError(
+            f"none of the {len(table)} examples of `{table.origin}` can be read; the first, {table.name(row)}, {reason}"
+        )
     return table.take(kept), keys[kept]
 
 
@@ -300,7 +335,9 @@ def _strata(table: Table, columns: Columns, y_names: Sequence[str]) -> Array:
     return np.zeros(len(table), dtype=int)
 
 
-def _without_loners(table: Table, keys: Array, strata: Array, columns: Columns, ledger: Ledger) -> tuple[Table, Array, Array]:
+def _without_loners(
+    table: Table, keys: Array, strata: Array, columns: Columns, ledger: Ledger
+) -> tuple[Table, Array, Array]:
     """Leave out categories with a single example: it cannot be both learned from and asked about."""
     counts = np.bincount(strata)
     lonely = counts[strata] == 1
@@ -357,7 +394,8 @@ def _fit(
     def fit(name: str, word: str) -> Kind:
         wanted = kinds.get(word)
         mine = {key: value for key, value in options.items() if key in wanted.options()}
-        return wanted.fit(table.columns[name][training], role=role, groups=groups, **mine)
+        cells: Any = table.columns[name][training]
+        return wanted.fit(cells, role=role, groups=groups, **mine)
 
     wanted: Any = kinds.get(kind)
     if not wanted.compound:

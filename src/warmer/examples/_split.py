@@ -156,7 +156,9 @@ def _none_empty(hashes: Array, sides: Array, wanted: Mapping[int, float], open_r
     rows = np.flatnonzero(open_rows)
     different, places = np.unique(hashes[rows], return_inverse=True)
     if len(different) < 3:
-        raise InputError(f"only {len(different)} different examples are left to learn and test on; at least 3 are needed, better 100")
+        raise InputError(
+            f"only {len(different)} different examples are left to learn and test on; at least 3 are needed, better 100"
+        )
     counts = {side: max(1, round(share * len(different))) for side, share in wanted.items()}
     order = np.full(len(different), TRAIN, dtype=np.int8)
     start = 0

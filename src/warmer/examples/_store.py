@@ -57,9 +57,9 @@ def fill(kind: Kind, cells: Cells, where: str = "auto") -> tuple[Store, dict[int
         where: "memory", "disk", or "auto": on disk where it would take over two fifths of the free memory.
     """
     if any(size is None for size in kind.shape):
-        arrays, bad = kind.read_all(cells)
+        arrays, unread = kind.read_all(cells)
         empty = next((np.zeros((0, *one.shape[1:]), one.dtype) for one in arrays if one is not None), np.zeros(0))
-        return ragged([empty if one is None else one for one in arrays]), bad
+        return ragged([empty if one is None else one for one in arrays]), unread
     shape = tuple(int(size or 0) for size in kind.shape)
     values = _allocate((len(cells), *shape), kind.dtype, where)
     bad: dict[int, str] = {}

@@ -7,6 +7,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from warmer.errors import BadCell, InputError
@@ -46,7 +47,10 @@ def walk(path: Path, ledger: Ledger) -> list[tuple[PurePosixPath, File]]:
 
 
 def _hidden(inside: PurePosixPath) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in inside.parts) or inside.name in ("Thumbs.db", "desktop.ini")
+    return any(part.startswith(".") or part == "__MACOSX" for part in inside.parts) or inside.name in (
+        "Thumbs.db",
+        "desktop.ini",
+    )
 
 
 def _folder(path: Path, ledger: Ledger) -> Iterator[tuple[PurePosixPath, File]]:
@@ -86,9 +90,13 @@ def _zip(path: Path, ledger: Ledger) -> Iterator[tuple[PurePosixPath, File]]:
 
     for member in archive.infolist():
         inside = PurePosixPath(member.filename.replace("\\", "/"))
-        if member.is_dir() or _hidden(inside) or not _allowed(path, inside, member.file_size, member.compress_size, ledger):
+        if (
+            member.is_dir()
+            or _hidden(inside)
+            or not _allowed(path, inside, member.file_size, member.compress_size, ledger)
+        ):
             continue
-        yield inside, File(f"{path.name}/{inside}", lambda member=member: opener(member))
+        yield inside, File(f"{path.name}/{inside}", partial(opener, member))
 
 
 def _tar(path: Path, ledger: Ledger) -> Iterator[tuple[PurePosixPath, File]]:
@@ -101,10 +109,12 @@ def _tar(path: Path, ledger: Ledger) -> Iterator[tuple[PurePosixPath, File]]:
                 continue
             total += member.size
             if total > 8 * LARGEST:
-                raise InputError(f"`{path}` unpacks to more than {8 * LARGEST // 2**30} GiB; unpack it into a folder first")
+                raise InputError(
+                    f"`{path}` unpacks to more than {8 * LARGEST // 2**30} GiB; unpack it into a folder first"
+                )
             source = archive.extractfile(member)
             data = source.read() if source else b""
-            yield inside, File(f"{path.name}/{inside}", lambda data=data: data)
+            yield inside, File(f"{path.name}/{inside}", partial(bytes, data))
 
 
 def _allowed(path: Path, inside: PurePosixPath, size: int, packed: int, ledger: Ledger) -> bool:

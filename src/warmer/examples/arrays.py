@@ -35,7 +35,10 @@ def read(thing: Any) -> Table:
 def _columns(thing: Any) -> dict[str, Any]:
     """Return a polars or Arrow table's columns as lists; this needs no further package."""
     names = getattr(thing, "column_names", None) or thing.columns
-    return {str(name): (thing[name].to_pylist() if hasattr(thing[name], "to_pylist") else thing[name].to_list()) for name in names}
+    return {
+        str(name): (thing[name].to_pylist() if hasattr(thing[name], "to_pylist") else thing[name].to_list())
+        for name in names
+    }
 
 
 def _pair(x: Array, y: Array) -> Table:

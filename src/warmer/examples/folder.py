@@ -55,7 +55,9 @@ def _classes(path: Path, files: list[tuple[PurePosixPath, File]], ledger: Ledger
         labels.append(parts[0])
         sides.append(None if side is None else SIDES[side])
     if not cells:
-        raise InputError(f"`{path}` has no folders of examples; put the files of each category into a folder of its name")
+        raise InputError(
+            f"`{path}` has no folders of examples; put the files of each category into a folder of its name"
+        )
     columns: dict[str, Array] = {"file": objects(cells), "category": objects(labels)}
     split = "split" if any(sides) else None
     if split:
@@ -82,7 +84,9 @@ def _shared_depth(paths: list[PurePosixPath]) -> int:
     return depth
 
 
-def _described(path: Path, files: list[tuple[PurePosixPath, File]], metadata: list[PurePosixPath], ledger: Ledger) -> Table:
+def _described(
+    path: Path, files: list[tuple[PurePosixPath, File]], metadata: list[PurePosixPath], ledger: Ledger
+) -> Table:
     """Read files listed in `metadata.csv` by their column `file_name`; one metadata file a side is allowed."""
     from warmer.examples import table as tables
 
@@ -109,7 +113,10 @@ def _described(path: Path, files: list[tuple[PurePosixPath, File]], metadata: li
                 columns.setdefault(name, []).extend(values[row] for row in kept)
     listed = {file.name for file in cells}
     unlisted = Counter(inside.suffix for inside, file in files if file.name not in listed and inside not in metadata)
-    found: dict[str, Array] = {"file_name": objects(cells), **{name: tables.tidy(objects(v)) for name, v in columns.items()}}
+    found: dict[str, Array] = {
+        "file_name": objects(cells),
+        **{name: tables.tidy(objects(v)) for name, v in columns.items()},
+    }
     split = "split" if "split" in found else None
     if split is None and any(sides):
         found["split"], split = objects(sides), "split"
@@ -117,5 +124,3 @@ def _described(path: Path, files: list[tuple[PurePosixPath, File]], metadata: li
     y = answers[0] if len(answers) == 1 else None
     notes = [f"{sum(unlisted.values())} files are not listed in the metadata and are not used"] if unlisted else []
     return Table(found, str(path), y, split, {}, lambda i: cells[i].name, ledger, notes)
-
-

@@ -26,7 +26,11 @@ def read(thing: str, n: Any = 1000, noise: Any = 0.1) -> Table:
     generator = np.random.default_rng(0)
     label = np.arange(count) % 2
     points = _MAKERS[thing](label, generator) + generator.normal(0, 1, (count, 2)) * spread
-    columns: dict[str, Array] = {"x1": points[:, 0], "x2": points[:, 1], "category": objects(["one", "other"][k] for k in label)}
+    columns: dict[str, Array] = {
+        "x1": points[:, 0],
+        "x2": points[:, 1],
+        "category": objects(["one", "other"][k] for k in label),
+    }
     return Table(columns, thing, "category", None, {"category": "category"})
 
 

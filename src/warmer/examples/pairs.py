@@ -36,7 +36,9 @@ def read(thing: list[Any]) -> Table:
     if all(isinstance(one, (tuple, list)) for one in x):
         if len({len(one) for one in x}) > 1:
             raise InputError("the x of the pairs have different lengths; give each the same columns")
-        return Table({**{f"x{k + 1}": _cells([one[k] for one in x]) for k in range(len(x[0]))}, "y": y}, "the list", "y")
+        return Table(
+            {**{f"x{k + 1}": _cells([one[k] for one in x]) for k in range(len(x[0]))}, "y": y}, "the list", "y"
+        )
     return Table({"x": _cells(x), "y": y}, "the list", "y")
 
 
@@ -44,4 +46,8 @@ def _cells(values: list[Any]) -> Array:
     """Return a column; paths as files."""
     if all(isinstance(value, Path) for value in values):
         return objects(File.at(value) for value in values)
-    return table.tidy(objects(values)) if not any(hasattr(value, "shape") and value.shape for value in values) else objects(values)
+    return (
+        table.tidy(objects(values))
+        if not any(hasattr(value, "shape") and value.shape for value in values)
+        else objects(values)
+    )

@@ -113,7 +113,9 @@ def _json(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
         try:
             listed = json.loads(text)
         except json.JSONDecodeError as error:
-            raise InputError(f"`{origin}` is not JSON (line {error.lineno}: {error.msg}); write one object a line") from None
+            raise InputError(
+                f"`{origin}` is not JSON (line {error.lineno}: {error.msg}); write one object a line"
+            ) from None
     else:
         listed = text.splitlines()
     for number, item in enumerate(listed, start=1):
@@ -131,7 +133,7 @@ def _json(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
         rows.append(item)
         places.append(number)
     if not rows:
-        raise InputError(f"`{origin}` holds no JSON object; write one object a line, like {{\"size\": 3, \"price\": 5}}")
+        raise InputError(f'`{origin}` holds no JSON object; write one object a line, like {{"size": 3, "price": 5}}')
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {str(name).strip(): tidy(objects(_json_cell(row.get(name)) for row in rows)) for name in names}
     return {**columns, "\0row": np.array(places)}
@@ -152,8 +154,19 @@ def _separated(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
     def too_long(row: list[str]) -> None:
         bad.append(row)
 
-    common: dict[str, Any] = {"sep": mark, "names": list(range(len(names))), "header": None, "skiprows": 0, "index_col": False}
-    quick: dict[str, Any] = {"keep_default_na": False, "na_values": list(MISSING), "skipinitialspace": True, "low_memory": False}
+    common: dict[str, Any] = {
+        "sep": mark,
+        "names": list(range(len(names))),
+        "header": None,
+        "skiprows": 0,
+        "index_col": False,
+    }
+    quick: dict[str, Any] = {
+        "keep_default_na": False,
+        "na_values": list(MISSING),
+        "skipinitialspace": True,
+        "low_memory": False,
+    }
     body = text[_header_end(text, mark) :]
     if not body.strip():
         raise InputError(f"`{origin}` has a header and no rows; add examples")
@@ -200,8 +213,17 @@ def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Led
         kept.append(row)
         places.append(number)
     if not kept:
-        raise InputError(f"`{origin}` has no row with as many cells as its header ({len(names)}); is `{mark}` its separator?")
-    frame = pd.read_csv(io.StringIO(_rejoined(kept)), header=None, names=names, keep_default_na=False, na_values=list(MISSING), low_memory=False)
+        raise InputError(
+            f"`{origin}` has no row with as many cells as its header ({len(names)}); is `{mark}` its separator?"
+        )
+    frame = pd.read_csv(
+        io.StringIO(_rejoined(kept)),
+        header=None,
+        names=names,
+        keep_default_na=False,
+        na_values=list(MISSING),
+        low_memory=False,
+    )
     return {**from_frame(frame), "\0row": np.array(places)}
 
 
@@ -249,8 +271,9 @@ def _column(series: Any) -> Array:
         return np.asarray(series.to_numpy())
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
-    values = series.astype(object).to_numpy(dtype=object)
-    values = np.where(pd.isna(values), None, values) if values.size else values
+    values: Array = np.array(series.astype(object).to_numpy(dtype=object))
+    empty = np.asarray(pd.isna(values))
+    values[empty] = None
     return tidy(values)
 
 

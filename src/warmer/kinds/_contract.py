@@ -354,4 +354,5 @@ class Head(nn.Module, ABC):
     def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
         """Say in plain words how good the model is."""
         name = next(iter(scores))
-        return f"{name} {scores[name]:.4g} on {n:,} examples it never saw; the simplest guess: {baseline.get(name, float('nan')):.4g}"
+        simplest = baseline.get(name, float("nan"))
+        return f"{name} {scores[name]:.4g} on {n:,} examples it never saw; the simplest guess: {simplest:.4g}"

@@ -52,9 +52,13 @@ class Category(Kind):
         different = {_plain(cell) for cell in cells}
         if all(isinstance(label, int) for label in different):
             numbers = sorted(label for label in different if isinstance(label, int))
-            counted = numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) <= 20
+            counted = (
+                numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) <= 20
+            )
             if role == "y" and (len(numbers) <= 2 or (counted and len(cells) >= 3 * len(numbers))):
-                return Bid(0.9, f"{len(numbers)} codes counted from {numbers[0]}" if counted else f"{len(numbers)} values")
+                return Bid(
+                    0.9, f"{len(numbers)} codes counted from {numbers[0]}" if counted else f"{len(numbers)} values"
+                )
             return Bid(0.3)
         if any(isinstance(label, float) for label in different):
             return Bid(0.2 if len(different) > 2 else 0.9 * (role == "y"), f"{len(different)} values")
@@ -332,7 +336,10 @@ class CategoryHead(Head):
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return the confusion matrix, the reliability curve and the coverage of the prediction sets."""
         answers, truths = self.answers(outputs), self.truths(targets)
-        found: dict[str, Any] = {"labels": [str(label) for label in self.kind.labels], "reliability": reliability(answers, truths)}
+        found: dict[str, Any] = {
+            "labels": [str(label) for label in self.kind.labels],
+            "reliability": reliability(answers, truths),
+        }
         count = len(self.kind.labels)
         if count <= 40:
             matrix = np.zeros((count, count), dtype=int)
@@ -353,7 +360,9 @@ class CategoryHead(Head):
             f"always guessing the commonest would be right {_percent(baseline['accuracy'])}"
         )
         if self.balance:
-            found += f"; averaged over the categories, rare ones included, right {_percent(scores['balanced_accuracy'])}"
+            found += (
+                f"; averaged over the categories, rare ones included, right {_percent(scores['balanced_accuracy'])}"
+            )
         return found
 
 

@@ -19,7 +19,10 @@ from warmer.kinds._contract import Array, Bid, Cells, Kind
 from warmer.networks.features import Features
 from warmer.plan import Plan
 
-_TEXT = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?\s*\Z")
+_TEXT = re.compile(
+    r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?\s*\Z"
+)
 _DAY = 86_400
 _EPOCH = datetime(1970, 1, 1)
 
@@ -54,7 +57,9 @@ class Date(Kind):
     @classmethod
     def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
         """Find out whether day or month comes first, and the range."""
-        numbers = [re.split(r"[-/.]", cell.strip())[:2] for cell in cells if isinstance(cell, str) and _TEXT.match(cell)]
+        numbers = [
+            re.split(r"[-/.]", cell.strip())[:2] for cell in cells if isinstance(cell, str) and _TEXT.match(cell)
+        ]
         firsts = [int(pair[0]) for pair in numbers if len(pair[0]) <= 2]
         seconds = [int(pair[1]) for pair in numbers if len(pair[0]) <= 2]
         blank = cls(day_first=bool(firsts) and max(firsts) > 12 >= max(seconds))

@@ -10,7 +10,9 @@ import numpy as np
 
 from warmer.kinds._contract import Array, Bid, Cells, Kind
 
-_NAMED = re.compile(r"(^|[_\s.-])(id|ids|uuid|guid|index|idx|key|rowid|nr|no)$|[a-z](Id|ID)$|^unnamed: \d+$|^#$", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(^|[_\s.-])(id|ids|uuid|guid|index|idx|key|rowid|nr|no)$|[a-z](Id|ID)$|^unnamed: \d+$|^#$", re.IGNORECASE
+)
 _UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\Z", re.IGNORECASE)
 
 
@@ -29,7 +31,9 @@ class Identifier(Kind):
             return Bid(0.0)
         if all(isinstance(cell, str) and _UUID.match(cell) for cell in cells):
             return Bid(0.97, "generated keys, one a row")
-        whole = all(isinstance(cell, (int, np.integer)) or (isinstance(cell, float) and cell == int(cell)) for cell in cells)
+        whole = all(
+            isinstance(cell, (int, np.integer)) or (isinstance(cell, float) and cell == int(cell)) for cell in cells
+        )
         if whole and len(set(np.diff([int(cell) for cell in cells]).tolist())) == 1:
             return Bid(0.97, "counts the rows")
         whole = whole or all(isinstance(cell, str) and " " not in cell.strip() for cell in cells)

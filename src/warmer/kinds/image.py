@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from PIL import Image as PIL
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
 from warmer.errors import BadCell, InputError
@@ -152,7 +152,10 @@ class Image(Kind):
         """Return the pixels, averaged down to about 14 × 14 (grey) or 12 × 12 (colour)."""
         side = 14 if self.channels == 1 else 12
         small = (min(side, self.height), min(side, self.width))
-        parts = [nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.asarray(part)).float() / 255, small) for part in np.array_split(arrays, max(1, len(arrays) // 1000))]
+        parts = [
+            nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.asarray(part)).float() / 255, small)
+            for part in np.array_split(arrays, max(1, len(arrays) // 1000))
+        ]
         return torch.cat(parts).flatten(1).numpy()
 
     def cell(self, text: str) -> Any:
@@ -234,10 +237,16 @@ class Image(Kind):
         return {
             **common,
             "epochs": (float(np.clip(seen / n, 3, 60)), f"about {seen:,} pictures seen with {n:,} to learn from"),
-            "batch": (int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 32, 512 if colour else 256)), "pictures a step"),
+            "batch": (
+                int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 32, 512 if colour else 256)),
+                "pictures a step",
+            ),
             "learning_rate": (0.24 if n > 5000 else 0.12, "airbench's for many pictures"),
             "weight_decay": (0.0, "filters are kept at a fixed length"),
-            "width": (64 if long else 32 if colour else 24, "channels of the first group" + (", wide for a long run" if long else "")),
+            "width": (
+                64 if long else 32 if colour else 24,
+                "channels of the first group" + (", wide for a long run" if long else ""),
+            ),
             "depth": (3 if side >= 20 else 2, "groups of two convolutions"),
         }
 
@@ -250,7 +259,11 @@ class Image(Kind):
         widths = tuple(width * (growth if level else 1) for level in range(depth))
         if min(self.height, self.width) > _SMALL:
             widths = tuple(width * 2**level for level in range(depth))
-        covariance = torch.tensor(self.covariance).view(4 * self.channels, -1) if self.covariance else torch.eye(4 * self.channels)
+        covariance = (
+            torch.tensor(self.covariance).view(4 * self.channels, -1)
+            if self.covariance
+            else torch.eye(4 * self.channels)
+        )
         return ConvNet(self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout)
 
 
@@ -275,11 +288,13 @@ def open_picture(cell: Any) -> PIL.Image:
             warnings.simplefilter("ignore", UserWarning)  # damaged EXIF blocks: the pixels are what counts
             picture = PIL.open(io.BytesIO(data))
             if picture.width * picture.height > _MOST_PIXELS:
-                raise BadCell(f"is {picture.width:,} × {picture.height:,} pixels; the limit is {_MOST_PIXELS // 10**6} million")
+                raise BadCell(
+                    f"is {picture.width:,} × {picture.height:,} pixels; the limit is {_MOST_PIXELS // 10**6} million"
+                )
             picture.draft("RGB", (256, 256)) if picture.format == "JPEG" and min(picture.size) > 1024 else None
             picture.load()
             return _upright(picture)
-    except PIL.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise BadCell("is not a picture in a format that can be read") from None
     except PIL.DecompressionBombError:
         raise BadCell(f"has far too many pixels; the limit is {_MOST_PIXELS // 10**6} million") from None
@@ -371,7 +386,9 @@ def _mirrors_alike(stack: Array, groups: Array | None) -> bool:
             continue
         half = len(members) // 2
         learn, ask = members[:half], members[half:]
-        model = RidgeClassifier(alpha=10.0).fit(np.concatenate([plain[learn], mirrored[learn]]), np.repeat([0, 1], half))
+        model = RidgeClassifier(alpha=10.0).fit(
+            np.concatenate([plain[learn], mirrored[learn]]), np.repeat([0, 1], half)
+        )
         told = np.concatenate([model.predict(plain[ask]) == 0, model.predict(mirrored[ask]) == 1])
         rights, counts = rights + float(told.sum()), counts + len(told)
     return counts > 0 and rights / counts < _MIRROR_LIMIT
@@ -390,7 +407,7 @@ def _moved(batch: Tensor, shift: int, generator: torch.Generator) -> Tensor:
 
 
 def _cut(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Cut a random part (35 to 100 % of the area) of each picture, scale it to 6/7 of its size, and vary brightness, contrast, colour."""
+    """Cut a random part (35 to 100 % of the area) of each picture, scale it to 6/7, vary brightness, contrast, colour."""
     n, channels, height, width = batch.shape
     area = torch.empty(n).uniform_(0.35, 1.0, generator=generator)
     ratio = torch.empty(n).uniform_(-0.25, 0.25, generator=generator).exp()

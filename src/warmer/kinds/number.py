@@ -20,7 +20,11 @@ from warmer.networks.blocks import PiecewiseLinear, Standardise, readout
 from warmer.networks.features import Features, FeatureSpec
 from warmer.plan import Plan, Proposal
 
-_PATTERN = re.compile(r"\s*(?P<before>[^\d\s.,+-]{0,4})\s*(?P<number>[+-]?(?:\d[\d.,'\u00a0\u202f ]*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(?P<after>[^\d.,+-]{0,12})\s*\Z")
+_PATTERN = re.compile(
+    r"\s*(?P<before>[^\d\s.,+-]{0,4})\s*"
+    r"(?P<number>[+-]?(?:\d[\d.,'\u00a0\u202f ]*|[.,]\d+)(?:[eE][+-]?\d+)?)"
+    r"\s*(?P<after>[^\d.,+-]{0,12})\s*\Z"
+)
 _LARGEST = 3.0e38
 _BINS = 48
 _LEAST_FOR_BINS = 1000
@@ -44,7 +48,9 @@ def parse(text: str, decimal: str = ".") -> tuple[float, str]:
     mark = re.escape(decimal)
     separator = "." if decimal == "," else ","
     whole = re.split(rf"{mark}|[eE]", digits, maxsplit=1)[0]
-    if re.search(r"[.,'\u00a0\u202f ]", whole) and not re.fullmatch(r"[+-]?\d{1,3}(?:[.,'\u00a0\u202f ]\d{2,3})*", whole):
+    if re.search(r"[.,'\u00a0\u202f ]", whole) and not re.fullmatch(
+        r"[+-]?\d{1,3}(?:[.,'\u00a0\u202f ]\d{2,3})*", whole
+    ):
         raise ValueError(text)
     plain = re.sub(rf"[{re.escape(separator)}'\u00a0\u202f ]", "", digits).replace(decimal, ".")
     return float(plain), (match["before"] + match["after"]).strip()
@@ -52,8 +58,12 @@ def parse(text: str, decimal: str = ".") -> tuple[float, str]:
 
 def _decimal_mark(texts: Sequence[str]) -> str:
     """Return the decimal mark that reads more of the texts; a point where both do."""
-    comma = sum(bool(re.search(r"\d,(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r"\.\d{3},", text)) for text in texts)
-    point = sum(bool(re.search(r"\d\.(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r",\d{3}\.", text)) for text in texts)
+    comma = sum(
+        bool(re.search(r"\d,(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r"\.\d{3},", text)) for text in texts
+    )
+    point = sum(
+        bool(re.search(r"\d\.(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r",\d{3}\.", text)) for text in texts
+    )
     return "," if comma > point else "."
 
 
@@ -109,7 +119,9 @@ class Number(Kind):
         decimal = _decimal_mark(texts)
         found = [one for one in (_try(text, decimal) for text in texts) if one is not None]
         units = Counter(unit for _, unit in found)
-        if len(found) < 0.9 * len(texts) or units.most_common(1)[0][1] + units[""] * (len(units) > 1) < 0.9 * len(found):
+        if len(found) < 0.9 * len(texts) or units.most_common(1)[0][1] + units[""] * (len(units) > 1) < 0.9 * len(
+            found
+        ):
             return Bid(0.0)
         unit = next((unit for unit, _ in units.most_common() if unit), "")
         return Bid(0.75, f"numbers written with `{unit}`" if unit else "numbers stored as text")
@@ -117,7 +129,8 @@ class Number(Kind):
     @classmethod
     def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
         """Learn how the cells are written, and their centre, spread and quantiles."""
-        texts = [cell for cell in cells if isinstance(cell, str)] if getattr(cells, "dtype", object) == object else []
+        is_numeric = isinstance(cells, np.ndarray) and cells.dtype.kind != "O"
+        texts = [] if is_numeric else [cell for cell in cells if isinstance(cell, str)]
         decimal = _decimal_mark(texts)
         units = Counter(found[1] for found in (_try(text, decimal) for text in texts) if found)
         unit = next((unit for unit, _ in units.most_common() if unit), "")
@@ -187,12 +200,14 @@ class Number(Kind):
 
     def read_all(self, cells: Cells) -> tuple[list[Array] | Array, dict[int, str]]:
         """Read a whole column of numbers at once."""
-        if not isinstance(cells, np.ndarray) or cells.dtype == object:
+        if not isinstance(cells, np.ndarray) or cells.dtype.kind == "O":
             arrays, bad = super().read_all(cells)
             return np.array([np.nan if one is None else one for one in arrays], dtype=np.float32), bad
         values = cells.astype(np.float64)
         wrong = np.flatnonzero(np.abs(values) > _LARGEST)
-        bad = {int(index): f"{values[index]} is not a finite number that a computer can calculate with" for index in wrong}
+        bad = {
+            int(index): f"{values[index]} is not a finite number that a computer can calculate with" for index in wrong
+        }
         values[wrong] = np.nan
         return values.astype(np.float32), bad
 

@@ -135,7 +135,9 @@ class Row(Kind):
         except json.JSONDecodeError:
             found = None
         if not isinstance(found, dict):
-            raise InputError(f"`{text[:60]}` is no table and no row; write a row as JSON, like {{\"{self.names[0]}\": …}}")
+            raise InputError(
+                f'`{text[:60]}` is no table and no row; write a row as JSON, like {{"{self.names[0]}": …}}'
+            )
         return found
 
     def blank(self) -> Any:
@@ -146,7 +148,10 @@ class Row(Kind):
     def sample(cls, seed: int) -> list[Any]:
         """Return a few rows of two columns."""
         generator = np.random.default_rng(seed)
-        return [{"size": float(f"{a:.3g}"), "colour": "red" if b else "blue"} for a, b in zip(generator.normal(5, 2, 24), generator.integers(0, 2, 24), strict=True)]
+        return [
+            {"size": float(f"{a:.3g}"), "colour": "red" if b else "blue"}
+            for a, b in zip(generator.normal(5, 2, 24), generator.integers(0, 2, 24), strict=True)
+        ]
 
     def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
         """Propose the ensemble perceptron of `docs`: small for small tables, so that it does not learn them by heart."""
@@ -156,7 +161,10 @@ class Row(Kind):
         batch = 64 if n < 1500 else 128 if n < 6000 else 256 if not large else 2048
         return {
             "batch": (batch, f"rows a step for {n:,} training rows"),
-            "epochs": (100.0 if n < 20_000 else 60.0 if not large else 6.0, "passes at the most; stops earlier when it no longer pays"),
+            "epochs": (
+                100.0 if n < 20_000 else 60.0 if not large else 6.0,
+                "passes at the most; stops earlier when it no longer pays",
+            ),
             "patience": (12 if not large else 0, "validations without gain before the cool-down"),
             "validations": (100 if not large else 12, "times the validation rows are scored, at the most"),
             "learning_rate": (2e-3 if not large else 4e-3, "TabM's default"),
@@ -225,7 +233,11 @@ class RowHead(Head):
         self.sizes = row.sizes
         self.heads = nn.ModuleList(heads)
         self.widths: list[int] = []
-        self.scores = tuple(_of_column(name, index, score) for index, (name, head) in enumerate(zip(row.names, heads, strict=True)) for score in head.scores)
+        self.scores = tuple(
+            _of_column(name, index, score)
+            for index, (name, head) in enumerate(zip(row.names, heads, strict=True))
+            for score in head.scores
+        )
         self.scores = (_mean_of(self.scores, heads), *self.scores)
 
     def _heads(self) -> list[Head]:
@@ -245,7 +257,9 @@ class RowHead(Head):
 
     def average(self, outputs: Tensor) -> Tensor:
         """Average each head's part in its own sense."""
-        return torch.cat([head.average(part) for head, part in zip(self._heads(), self._split(outputs), strict=True)], -1)
+        return torch.cat(
+            [head.average(part) for head, part in zip(self._heads(), self._split(outputs), strict=True)], -1
+        )
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean of the heads' losses, `[batch]`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 import zlib
@@ -10,7 +11,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor, nn
 
 from warmer.errors import BadCell
@@ -31,7 +31,7 @@ def pieces(text: str) -> list[str]:
     """
     plain = unicodedata.normalize("NFKC", text).casefold().strip()
     words = _WORD.findall(plain)
-    found = [*words, *(f"{a} {b}" for a, b in zip(words, words[1:], strict=False))]
+    found = [*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))]
     if len(plain) <= _SHORT:
         edged = f"<{plain}>"
         found += [edged, *(edged[i : i + size] for size in (2, 3, 4, 5) for i in range(len(edged) - size + 1))]
@@ -127,7 +127,7 @@ class Text(Kind):
     @classmethod
     def sample(cls, seed: int) -> list[Any]:
         """Return a few sentences."""
-        words = "the a small red large cold bird stone river sings falls sleeps".split()
+        words = ["the", "a", "small", "red", "large", "cold", "bird", "stone", "river", "sings", "falls", "sleeps"]
         generator = np.random.default_rng(seed)
         return [" ".join(generator.choice(words, 6)) for _ in range(24)]
 

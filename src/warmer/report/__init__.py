@@ -1,0 +1,52 @@
+"""One self-contained HTML page about a model: data, plan, curves, evidence, mistakes."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from warmer.model import Model
+from warmer.plan import show
+from warmer.training.checkpoint import write_whole
+
+
+def write(model: Model, path: str | Path) -> Path:
+    """Write the page, and return where."""
+    place = Path(path)
+    write_whole(place, page(model).encode("utf-8"))
+    return place
+
+
+def page(model: Model) -> str:
+    """Return the page as HTML."""
+    from jinja2 import Environment
+
+    from warmer.report import _pictures
+
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    environment.filters["short"] = _short
+    template = environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
+    evidence = model.evidence
+    pictures = {name: _embedded(figure) for name, figure in _pictures.all_of(model).items()}
+    scores = [
+        (name, value, evidence["intervals"][name], [one["scores"].get(name) for one in evidence["baselines"].values()])
+        for name, value in evidence.get("scores", {}).items()
+    ]
+    plan = [(field, value, why) for field, value, why in model.plan.rows()]
+    return template.render(model=model, evidence=evidence, pictures=pictures, scores=scores, plan=plan, show=show)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def _embedded(figure: Any) -> str:
+    """Return a matplotlib figure as a base64 SVG."""
+    data = io.BytesIO()
+    figure.savefig(data, format="svg", bbox_inches="tight")
+    return base64.b64encode(data.getvalue()).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from warmer.kinds._contract import Array, Head, Kind
 from warmer.training.loop import Part
 

@@ -38,7 +38,9 @@ def write_whole(path: Path, data: bytes) -> None:
         if place is not None:
             with contextlib.suppress(OSError):
                 os.unlink(place)
-        raise RunFailed(f"`{path}` cannot be written ({error.strerror}); free some space or choose another place with --out") from None
+        raise RunFailed(
+            f"`{path}` cannot be written ({error.strerror}); free some space or choose another place with --out"
+        ) from None
 
 
 def _umask() -> int:
@@ -63,7 +65,9 @@ def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get("warmer")
             if text is None:
-                raise NotAModel(f"`{path}` is a safetensors file, but none of ours; use --from to start from its weights")
+                raise NotAModel(
+                    f"`{path}` is a safetensors file, but none of ours; use --from to start from its weights"
+                )
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(text)  # noqa: SIM118
     except FileNotFoundError:
         raise NotAModel(f"there is no file `{path}`") from None
@@ -74,7 +78,9 @@ def unpack(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def optimiser_tensors(state: Mapping[str, Any], prefix: str = "optimiser") -> dict[str, Tensor]:
     """Return an optimiser's `state_dict` as named tensors."""
     return {
-        f"{prefix}.{index}.{name}": torch.as_tensor(value) for index, one in state["state"].items() for name, value in one.items()
+        f"{prefix}.{index}.{name}": torch.as_tensor(value)
+        for index, one in state["state"].items()
+        for name, value in one.items()
     }
 
 

@@ -20,7 +20,9 @@ def choose(plan: Plan) -> torch.device:
     if plan.device == "auto":
         return torch.device(next(name for name in ("cuda", "mps", "cpu") if there[name]))
     if not there.get(plan.device.partition(":")[0], False):
-        raise InputError(f"there is no device `{plan.device}` here; use one of: {', '.join(n for n, is_ in there.items() if is_)}")
+        raise InputError(
+            f"there is no device `{plan.device}` here; use one of: {', '.join(n for n, is_ in there.items() if is_)}"
+        )
     return torch.device(plan.device)
 
 

@@ -136,7 +136,9 @@ class Descent:
         self.targets = y.batch(training.targets.take(training.rows), torch.device("cpu"))
         head.prepare(self.targets)
         network.to(device)
-        self.plan = precision.measured(plan, network, self._trial_loss(), self._batch(self._order(0)[: self.state.batch])[0], device)
+        self.plan = precision.measured(
+            plan, network, self._trial_loss(), self._batch(self._order(0)[: self.state.batch])[0], device
+        )
         precision.arrange_network(network, self.plan.memory_format)
         self.optimiser = optimisers.make(network, self.plan)
         self.best = self._weights()
@@ -296,7 +298,9 @@ class Descent:
         lead = self.scores[0]
         return found[lead.name] >= until if lead.best == "high" else found[lead.name] <= until
 
-    def _moment(self, value: float, rate: float, found: Mapping[str, float] | None, better: bool | None, note: str) -> Moment:
+    def _moment(
+        self, value: float, rate: float, found: Mapping[str, float] | None, better: bool | None, note: str
+    ) -> Moment:
         state = self.state
         done = self.done()
         left = state.seconds * (1 - done) / max(done, 1e-9) if self.limit is None else self.limit - state.seconds
@@ -336,10 +340,12 @@ class Descent:
     def _out_of_memory(self, error: BaseException) -> str:
         """Halve the batch; any other error is passed on."""
         text = str(error).lower()
-        if not (isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "memory" in text and "alloc" in text):
+        if not (isinstance(error, (torch.OutOfMemoryError, MemoryError)) or ("memory" in text and "alloc" in text)):
             raise error
         if self.state.batch <= 1:
-            raise RunFailed("there is not enough memory for a single example; give smaller ones, e.g. --set size=64") from None
+            raise RunFailed(
+                "there is not enough memory for a single example; give smaller ones, e.g. --set size=64"
+            ) from None
         self.optimiser.zero_grad(set_to_none=True)
         self.state.batch //= 2
         return f"out of memory: the batch is halved to {self.state.batch}"
@@ -376,15 +382,21 @@ class Descent:
         """
         tensors, data = checkpoint.unpack(place)
         if data["fingerprint"] != self.fingerprint:
-            raise InputError(f"the examples are not those of the run in `{place}`; give the same ones, or leave --resume out")
+            raise InputError(
+                f"the examples are not those of the run in `{place}`; give the same ones, or leave --resume out"
+            )
         plan = Plan.from_json(data["plan"])
         changed = [name for name in Plan.names() if not _same(name, getattr(plan, name), getattr(self.plan, name))]
         if changed:
-            raise InputError(f"`{changed[0]}` was {getattr(plan, changed[0])} in the run in `{place}`; give the same, or leave --resume out")
+            raise InputError(
+                f"`{changed[0]}` was {getattr(plan, changed[0])} in the run in `{place}`; give the same, or leave --resume out"
+            )
         self.plan = plan
         precision.arrange_network(self.network, plan.memory_format)
         torch.set_num_threads(int(data["threads"]))
-        self.network.load_state_dict({n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")})
+        self.network.load_state_dict(
+            {n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")}
+        )
         self.best = {n.removeprefix("best."): t for n, t in tensors.items() if n.startswith("best.")}
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict(checkpoint.optimiser_state(groups, tensors))

@@ -53,11 +53,22 @@ class Muon(Optimizer):
     ADAM = 0.05
 
     def __init__(
-        self, filters: list[nn.Parameter], matrices: list[nn.Parameter], vectors: list[nn.Parameter], rate: float, weight_decay: float
+        self,
+        filters: list[nn.Parameter],
+        matrices: list[nn.Parameter],
+        vectors: list[nn.Parameter],
+        rate: float,
+        weight_decay: float,
     ) -> None:
-        kinds = (("filters", filters, rate, 0.0), ("adam", matrices, rate * self.ADAM, weight_decay), ("adam", vectors, rate * self.ADAM, 0.0))
+        kinds = (
+            ("filters", filters, rate, 0.0),
+            ("adam", matrices, rate * self.ADAM, weight_decay),
+            ("adam", vectors, rate * self.ADAM, 0.0),
+        )
         groups = [
-            {"params": params, "kind": kind, "peak": lr, "lr": lr, "weight_decay": decay} for kind, params, lr, decay in kinds if params
+            {"params": params, "kind": kind, "peak": lr, "lr": lr, "weight_decay": decay}
+            for kind, params, lr, decay in kinds
+            if params
         ]
         super().__init__(groups, {})
 

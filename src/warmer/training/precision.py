@@ -56,7 +56,9 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
     formats = formats if plan.memory_format == "measure" else [plan.memory_format]
     precisions = ["fp32", "bf16"] if pictures and _has_bf16(device) else ["fp32"]
     precisions = precisions if plan.precision == "measure" else [plan.precision]
-    tries = [(p, f) for f in formats for p in precisions if not (p == "bf16" and f == "contiguous" and len(formats) > 1)]
+    tries = [
+        (p, f) for f in formats for p in precisions if not (p == "bf16" and f == "contiguous" and len(formats) > 1)
+    ]
     if len(tries) == 1:
         reason = "nothing else is worth trying here"
         return plan.but(reason, precision=tries[0][0], memory_format=tries[0][1])
@@ -74,16 +76,22 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
         agree = abs(found[best][1] - found[plain][1]) <= _ALIKE * abs(found[plain][1])
         best = best if agree and found[plain][0] >= _FASTER * found[best][0] else plain
     slower = max(found.values())[0] / found[best][0]
-    return plan.but(f"measured here: up to {slower:.1f} times as fast as the alternatives", precision=best[0], memory_format=best[1])
+    return plan.but(
+        f"measured here: up to {slower:.1f} times as fast as the alternatives", precision=best[0], memory_format=best[1]
+    )
 
 
 def _has_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return device.type == "cpu" and any(bool(getattr(torch.cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return device.type == "cpu" and any(
+        bool(getattr(torch.cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
 
 
-def _time(network: nn.Module, loss: Callable[[], Tensor], precision: str, layout: str, device: torch.device) -> tuple[float, float]:
+def _time(
+    network: nn.Module, loss: Callable[[], Tensor], precision: str, layout: str, device: torch.device
+) -> tuple[float, float]:
     """Return (seconds of the fastest step, its loss)."""
     times, value = [], 0.0
     for _ in range(_STEPS):

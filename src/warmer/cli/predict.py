@@ -1,0 +1,102 @@
+"""`warmer predict`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def run(
+    model: Annotated[str, typer.Argument(help="a model file")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="files, folders, tables without the answer, or a row as JSON in quotes")
+    ],
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="also write the answers to DIR/predictions.csv")
+    ] = None,
+    top: Annotated[int, typer.Option(help="how many alternatives to give")] = 5,
+    json: Annotated[bool, typer.Option("--json", help="print one JSON object a line on standard output")] = False,
+) -> None:
+    """Answer for new inputs."""
+    import sys
+
+    from warmer.cli import _inputs, _printer
+    from warmer.errors import InputError
+    from warmer.opening import open_model
+
+    found = open_model(model)
+    failed, done = 0, 0
+    kept = []
+    for name, cells, names, warnings in _inputs.of(found, inputs):
+        for sentence in warnings:
+            print(f"warmer: {sentence}", file=sys.stderr)
+        for answer in found.predict(cells, names):
+            done += 1
+            failed += answer.value is None
+            line = as_json(answer, top)
+            if json:
+                _printer.dump(line)
+            elif answer.value is None:
+                print(f"{answer.input}  not answered: {answer.notes[0].removeprefix(answer.input + ': ')}")
+            else:
+                print(as_text(answer, top))
+            if out:
+                kept.append(line)
+        del name
+    if out:
+        print(f"wrote {_write(kept, out)}", file=sys.stderr)
+    if failed and failed == done:
+        raise InputError(f"none of the {done} inputs could be read" if done > 1 else "the input could not be read")
+
+
+def as_json(answer: object, top: int) -> dict[str, object]:
+    """Return an answer as `--json` prints it."""
+    from warmer.kinds._contract import Answer
+
+    assert isinstance(answer, Answer)
+    found: dict[str, object] = {
+        "input": answer.input,
+        "value": answer.value,
+        "confidence": answer.confidence,
+        "alternatives": [{"value": value, "confidence": share} for value, share in answer.top(top)],
+        "within": list(answer.within),
+        "coverage": answer.coverage,
+        "unusual": answer.unusual,
+    }
+    if answer.value is None and answer.notes:
+        found["error"] = answer.notes[0]
+    return found
+
+
+def as_text(answer: object, top: int) -> str:
+    """Return an answer as one line for a person."""
+    from warmer.kinds._contract import Answer
+
+    assert isinstance(answer, Answer)
+    within, coverage = answer.within, answer.coverage
+    if len(answer.alternatives) > 1:
+        told = "  ".join(f"{value} {share:.1%}" for value, share in answer.top(min(top, 3)))
+        text = f"{answer.input}  {told}"
+    else:
+        text = f"{answer.input}  {answer.value}"
+        if within and coverage:
+            text += f"  ({coverage:.0%} of such answers lie between {within[0]} and {within[-1]})"
+    return text + (f"  — unlike the training examples: {answer.unusual}" if answer.unusual else "")
+
+
+def _write(lines: list[dict[str, object]], out: str) -> str:
+    import csv
+    import io
+    from pathlib import Path
+
+    from warmer.training.checkpoint import write_whole
+
+    text = io.StringIO()
+    names = ["input", "value", "confidence", "unusual", "error"]
+    writer = csv.DictWriter(text, names, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(lines)
+    place = Path(out) / "predictions.csv"
+    write_whole(place, text.getvalue().encode())
+    return str(place)
