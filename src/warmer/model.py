@@ -89,7 +89,8 @@ class Model:
         novelty: Novelty | None = None,
         seen: Tensor | None = None,
     ) -> None:
-        self.network = network.cpu().eval()
+        # One layout for a model just trained and one just loaded, so that their answers are the same to the last bit.
+        self.network: Network = network.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
         self.x, self.y = x, y
         self.x_names, self.y_names = tuple(x_names), tuple(y_names)
         self.plan = plan
