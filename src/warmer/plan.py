@@ -34,6 +34,8 @@ class Plan:
     batch: int = _choice(64, "examples a step")
     optimizer: str = _choice("adamw", "how a step is made of a gradient", ("adamw", "muon", "sgd"))
     learning_rate: float = _choice(1e-3, "peak step size")
+    fine_tune: bool = _choice(False, "let an encoder that has learned before learn on, after its new head has")
+    encoder_rate: float = _choice(1.0, "learning rate of the encoder's last layers, as a multiple of the head's")
     weight_decay: float = _choice(0.01, "pull of every weight matrix towards zero, decoupled from the gradient")
     warmup: float = _choice(0.05, "share of the steps in which the learning rate climbs")
     cooldown: float = _choice(0.3, "share of the steps, at the end, in which it falls to zero")
@@ -120,7 +122,15 @@ class Plan:
         return cls(**{name: value for name, value in data.items() if name in known})
 
 
-_AT_LEAST = {"epochs": 0.0, "batch": 1, "minutes": 0.0, "learning_rate": 0.0, "weight_decay": 0.0, "clip": 0.0}
+_AT_LEAST = {
+    "epochs": 0.0,
+    "batch": 1,
+    "minutes": 0.0,
+    "learning_rate": 0.0,
+    "weight_decay": 0.0,
+    "clip": 0.0,
+    "encoder_rate": 0.0,
+}
 _SHARES = ("warmup", "cooldown", "dropout", "label_smoothing", "test_share", "validation_share", "coverage")
 
 

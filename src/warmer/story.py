@@ -14,15 +14,17 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from warmer import evidence, examples, kinds
+from warmer import evidence, examples, kinds, opening
 from warmer.errors import InputError, UnknownName
 from warmer.examples import _prepare, _split
 from warmer.examples._prepare import Columns, Prepared
-from warmer.kinds._contract import Kind
+from warmer.kinds._contract import Adopted, Head
 from warmer.model import Model, build
+from warmer.networks.network import Network
 from warmer.plan import Plan, convert
 from warmer.signature import Signature
 from warmer.training import device as devices
+from warmer.training import transfer
 from warmer.training.loop import Descent, Loss, Moment
 
 _OVERHEAD = 1.5
@@ -36,6 +38,9 @@ class Listener(Protocol):
 
     def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
         """Everything is ready for training."""
+
+    def noted(self, sentence: str) -> None:
+        """Something else is worth a line."""
 
     def moment(self, moment: Moment) -> None:
         """A step has been made."""
@@ -51,6 +56,9 @@ class Silence:
         """Nothing."""
 
     def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
+        """Nothing."""
+
+    def noted(self, sentence: str) -> None:
         """Nothing."""
 
     def moment(self, moment: Moment) -> None:
@@ -142,10 +150,16 @@ def learn(
     started = time.monotonic() if started is None else started
     listener = listener or Silence()
     wanted = Wishes.sort({**wishes, "seed": seed, **({"minutes": minutes} if minutes is not None else {})})
+    adopted = opening.adopt(start) if start is not None else None
+    if adopted is not None and encoder is not None:
+        raise InputError("an encoder of your own and another model to start from cannot both be given; leave one out")
     table = examples.open(source, **wanted.source)
     asked = Signature.parse(signature) if signature else None
-    decided = _prepare.decide(table, _names(x), _names(y), asked, columns, wanted.plan.get("group"))
+    named = _names(x) or tuple(name for name in (adopted.x_names if adopted else ()) if name in table.columns)
+    decided = _prepare.decide(table, named, _names(y), asked, columns, wanted.plan.get("group"))
     listener.recognised(decided, table)
+    if adopted is not None and decided.signature.x != adopted.kind.name:
+        raise InputError(f"`{adopted.name}` takes {adopted.kind.name} and `{table.origin}` holds {decided.signature.x}")
     prepared = _prepare.prepare(
         table,
         decided,
@@ -153,54 +167,103 @@ def learn(
         test_share=wanted.plan.get("test_share", 0.2),
         validation_share=wanted.plan.get("validation_share"),
         store=wanted.plan.get("store", "auto"),
+        adopted=adopted.kind if adopted else None,
     )
-    plan = _plan(prepared.x, prepared.y, len(prepared.rows(_split.TRAIN)), wanted)
+    plan = _plan(prepared, wanted, adopted)
     devices.set_threads(plan)
     torch.manual_seed(plan.seed)
     network = build(prepared.x, prepared.y, plan, encoder)
     comparison = evidence.compare(network.head, prepared)  # type: ignore[arg-type]
-    descent = Descent(
-        network,
-        prepared.x,
-        prepared.y,
-        evidence.part(prepared, prepared.rows(_split.TRAIN)),
-        evidence.part(prepared, evidence.halves(prepared)[0]),
-        plan,
-        devices.choose(plan),
-        place=Path(checkpoint) if checkpoint else None,
-        seconds=_seconds(plan, started, prepared),
-        loss=loss,
-        fingerprint=prepared.fingerprint(),
-    )
-    if resume and checkpoint and Path(checkpoint).exists():
-        descent.resume(Path(checkpoint))
-    listener.planned(descent.plan, prepared, sum(p.numel() for p in network.parameters()))
-    with interruptible(descent.stop):
-        for moment in descent:
-            listener.moment(moment)
-    model = Model(
-        network, prepared.x, prepared.y, prepared.x_names, prepared.y_names, descent.plan, history=descent.state.history
-    )
+    run = _Run(network, prepared, plan, listener, started, loss)
+    if adopted is not None:
+        opening.start_with(adopted, network.encoder)
+    place = Path(checkpoint) if checkpoint else None
+    resumed = resume and place is not None and place.exists()
+    probe = run.fit_head() if adopted is not None and not resumed else None
+    if adopted is None or plan.fine_tune or probe is None:
+        run.descend(place, resumed, worthy=probe is not None)
+    model = Model(network, prepared.x, prepared.y, prepared.x_names, prepared.y_names, run.plan, history=run.history)
     model.evidence = evidence.judge(model, prepared, comparison)
     model.evidence["own_encoder"] = encoder is not None
+    if adopted is not None:
+        model.evidence["start"] = {"from": adopted.name, "head_alone": probe}
     model.evidence["seconds"] = time.monotonic() - started
-    model.evidence["training_seconds"] = descent.state.seconds
+    model.evidence["training_seconds"] = run.seconds
     listener.judged(model)
     return model
+
+
+class _Run:
+    """The middle of the story: a network, examples and a plan, until the best weights are found."""
+
+    def __init__(
+        self, network: Network, prepared: Prepared, plan: Plan, listener: Listener, started: float, loss: Loss | None
+    ) -> None:
+        self.network, self.prepared, self.plan, self.listener = network, prepared, plan, listener
+        self.started, self.loss = started, loss
+        self.device = devices.choose(plan)
+        self.training = evidence.part(prepared, prepared.rows(_split.TRAIN))
+        self.validation = evidence.part(prepared, evidence.halves(prepared)[0])
+        self.history: list[dict[str, Any]] = []
+        self.seconds = 0.0
+
+    def fit_head(self) -> dict[str, float] | None:
+        """Fit a new head on the features of an encoder that has learned before; None where that head needs more."""
+        head = self.network.head
+        assert isinstance(head, Head)
+        if not head.pools:
+            return None
+        began = time.monotonic()
+        self.listener.noted("fitting the new head on the features of every example, computed once")
+        name, value = transfer.fit_head(
+            self.network, self.prepared.x, self.prepared.y, self.training, self.validation, self.plan, self.device
+        )
+        self.seconds += time.monotonic() - began
+        self.listener.noted(f"the new head alone: {name} {value:.4g} on the validation examples")
+        return {name: value}
+
+    def descend(self, place: Path | None, resumed: bool, worthy: bool) -> None:
+        """Train all of the network."""
+        prepared = self.prepared
+        descent = Descent(
+            self.network,
+            prepared.x,
+            prepared.y,
+            self.training,
+            self.validation,
+            self.plan,
+            self.device,
+            place=place,
+            seconds=_seconds(self.plan, self.started),
+            loss=self.loss,
+            fingerprint=prepared.fingerprint(),
+            worthy=worthy,
+        )
+        if resumed and place is not None:
+            descent.resume(place)
+        self.plan = descent.plan
+        self.listener.planned(self.plan, prepared, sum(p.numel() for p in self.network.parameters()))
+        with interruptible(descent.stop):
+            for moment in descent:
+                self.listener.moment(moment)
+        self.history, self.seconds = descent.state.history, self.seconds + descent.state.seconds
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _plan(x: Kind, y: Kind, n: int, wanted: Wishes) -> Plan:
+def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None) -> Plan:
     """Lay the kinds' proposals and the user's wishes over the defaults."""
-    minutes = wanted.plan.get("minutes")
-    plan = Plan.derive([x.proposals(n, "x", minutes), y.proposals(n, "y", minutes)], wanted.plan)
+    minutes, n = wanted.plan.get("minutes"), len(prepared.rows(_split.TRAIN))
+    proposals = [prepared.x.proposals(n, "x", minutes), prepared.y.proposals(n, "y", minutes)]
+    if adopted is not None:
+        proposals += [transfer.proposals(n), adopted.plan]
+    plan = Plan.derive(proposals, wanted.plan)
     return plan.but("you asked for it", options=dict(wanted.kinds)) if wanted.kinds else plan
 
 
-def _seconds(plan: Plan, started: float, prepared: Prepared) -> float | None:
+def _seconds(plan: Plan, started: float) -> float | None:
     """Return how long training may take, so that everything together keeps to the budget; None without one."""
     if plan.minutes is None:
         return None

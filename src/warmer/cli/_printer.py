@@ -99,6 +99,11 @@ class Printer:
         if not self.live:
             self.say("  epoch    loss  score")
 
+    def noted(self, sentence: str) -> None:
+        """Show a sentence."""
+        self._clear()
+        self.say(f"  {sentence}")
+
     def ledger(self, ledger: Any) -> None:
         """Show what was odd about the examples: how many, and the first of each sort."""
         for action, count in sorted(ledger.counts.items()):

@@ -263,7 +263,10 @@ def prepare(
     sides = _split.split(hashes, strata, shares, _official(table))
     training = np.flatnonzero(sides == _split.TRAIN)
     groups = strata[training] if strata.any() else None
-    x = adopted or _fit(columns.signature.x, table, x_names, columns, training, "x", groups, options)
+    if adopted is None:
+        x = _fit(columns.signature.x, table, x_names, columns, training, "x", groups, options)
+    else:
+        x = _refit(adopted, table, x_names, training, groups, options)
     y = _fit(columns.signature.y, table, y_names, columns, training, "y", None, options)
     inputs, bad_x = fill(x, cells_of(table, x, x_names), store)
     targets, bad_y = fill(y, cells_of(table, y, y_names), "memory")
@@ -402,6 +405,15 @@ def _fit(
         return fit(names[0], kind)
     fitted: Kind = wanted(tuple(names), tuple(fit(name, columns.kind(name)) for name in names))
     return fitted
+
+
+def _refit(
+    adopted: Kind, table: Table, names: Sequence[str], training: Array, groups: Array | None, options: Mapping[str, Any]
+) -> Kind:
+    """Let a kind that was fitted elsewhere see the training examples."""
+    mine = {key: value for key, value in options.items() if key in adopted.options()}
+    cells = cells_of(table.take(training), adopted, names)
+    return adopted.refit(cells, groups=groups, **mine)
 
 
 def _dropped(found: Prepared, bad: Mapping[int, str]) -> Prepared:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from warmer.errors import UnknownName
 
 if TYPE_CHECKING:
-    from warmer.kinds._contract import Bid, Cells, Kind
+    from warmer.kinds._contract import Adopted, Bid, Cells, Kind
+    from warmer.networks.weights import Weights
 
 _registered: dict[str, type[Kind]] = {}
 
@@ -94,6 +95,24 @@ def recognise(cells: Cells, column: str, role: str) -> tuple[str, Bid]:
 def load(data: Mapping[str, Any]) -> Kind:
     """Return the fitted kind that `Kind.to_json` wrote."""
     return get(str(data["kind"])).from_json(data)
+
+
+def adopt(weights: Weights, *, answering: bool = False) -> Adopted:
+    """Return a pretrained network as an encoder of whichever kind knows it; `answering`: with its own answers.
+
+    Raises:
+        InputError: none does.
+    """
+    for name in names():
+        if (found := get(name).adopt(weights, answering=answering)) is not None:
+            return found
+    from warmer.errors import InputError
+
+    few = ", ".join(list(weights.tensors)[:3])
+    raise InputError(
+        f"`{weights.name}` is no network that is known here (its weights are called {few} …); "
+        "start from one of: a model of ours, a timm or torchvision network listed in the documentation, a transformers encoder"
+    )
 
 
 def compound() -> str:

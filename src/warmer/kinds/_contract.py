@@ -13,7 +13,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from warmer.errors import BadCell
 from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
 Array = NDArray[Any]
@@ -72,6 +73,42 @@ class Answer:
         return self.alternatives[:n]
 
 
+class Batches(Protocol):
+    """What training needs of a kind that is an x: batches, changed at random, or seen from several sides."""
+
+    def batch(self, arrays: Any, device: torch.device) -> Any:
+        """Put compact arrays into one batch."""
+
+    def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
+        """Change a whole batch at random."""
+
+    def view(self, batch: Any) -> list[Any]:
+        """Return the views over which outputs are averaged."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A network learned before, on other examples, to start from.
+
+    Attributes:
+        name: what a person calls it.
+        kind: the fitted x kind whose `encoder(plan)` is that network's.
+        weights: of the encoder, under its own names.
+        plan: fields of the plan that the encoder's shape depends on, and others it does best with.
+        answers: the fitted y kind of the answers it gives as it stands; None if it gives none.
+        head: weights of that kind's head, under its own names.
+        x_names: the columns it learned from; empty if any one will do.
+    """
+
+    name: str
+    kind: Kind
+    weights: Mapping[str, Tensor]
+    plan: Proposal = dataclasses.field(default_factory=dict)
+    answers: Kind | None = None
+    head: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    x_names: tuple[str, ...] = ()
+
+
 class Kind(ABC):
     """A kind of value. Subclasses are final frozen dataclasses: their fields are their whole fitted state, and are JSON.
 
@@ -117,6 +154,20 @@ class Kind(ABC):
             groups: where y is a category, its index for each cell, so that a kind can check that a change of x keeps y.
             options: what the user asked for, checked against `options()`.
         """
+
+    @classmethod
+    def adopt(cls, weights: Weights, *, answering: bool = False) -> Adopted | None:
+        """Recognise somebody else's pretrained network as an encoder of this kind; None if it is not.
+
+        Args:
+            weights: what the file holds.
+            answering: whether it is wanted as it stands, with its own answers, and not for its features.
+        """
+        return None
+
+    def refit(self, cells: Cells, *, groups: Array | None = None, **options: Any) -> Self:
+        """Return this kind for other training cells, keeping all that its encoder depends on; the default keeps all."""
+        return self
 
     @property
     @abstractmethod
@@ -290,6 +341,9 @@ class Head(nn.Module, ABC):
 
     scores: tuple[Any, ...] = ()
     """Scores shown by default, the first being the one that chooses between checkpoints."""
+
+    pools: bool = False
+    """Whether `outputs` reads nothing of the features but `pooled(plan.pooling)`; then it can be fitted on cached vectors."""
 
     def __init__(self, members: int = 1) -> None:
         super().__init__()

@@ -219,6 +219,8 @@ class CategoryHead(Head):
     In evaluation mode outputs are logits: their softmax is the calibrated probability.
     """
 
+    pools = True
+
     def __init__(self, kind: Category, spec: FeatureSpec, plan: Plan) -> None:
         super().__init__(spec.members)
         self.kind = kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import warnings
@@ -18,9 +19,13 @@ from torch import Tensor, nn
 
 from warmer.errors import BadCell, InputError
 from warmer.files import File
-from warmer.kinds._contract import Array, Bid, Cells, Kind, option
+from warmer.kinds._adopted_images import adopt
+from warmer.kinds._contract import Adopted, Array, Bid, Cells, Kind, option
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet
+from warmer.networks.hub import HubEncoder
+from warmer.networks.pretrained import WITH_CLASSIFIER
+from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
@@ -45,6 +50,7 @@ class Image(Kind):
         flips: whether a mirrored picture means the same.
         shift: how many pixels a training picture is moved at most.
         backbone: name of a pretrained network, or nothing.
+        settings: of that network, as its `config.json` has them.
         size: the height and width to keep, if you want another.
     """
 
@@ -59,6 +65,7 @@ class Image(Kind):
     covariance: tuple[float, ...] = ()
     resample: str = "bicubic"
     backbone: str = ""
+    settings: str = ""
     flips: bool | None = option(None, "whether a mirrored picture means the same; none: find out")
     shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size")
     size: int | None = option(None, "height and width to keep; none: by the training pictures")
@@ -113,6 +120,26 @@ class Image(Kind):
             size=self.size,
             views=self.views,
         )
+
+    @classmethod
+    def adopt(cls, weights: Weights, *, answering: bool = False) -> Adopted | None:
+        """Recognise an ImageNet network under timm's or torchvision's names, or an image network of transformers."""
+        return adopt(cls, weights, answering)
+
+    def refit(self, cells: Cells, *, groups: Array | None = None, **options: Any) -> Self:
+        """Find out whether these pictures may be mirrored, and take over the user's options."""
+        found = dataclasses.replace(self, **options)
+        if self.backbone and options.get("size"):
+            found = dataclasses.replace(found, height=options["size"], width=options["size"])
+        if options.get("flips") is not None:
+            return found
+        chosen = np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(int)
+        small = dataclasses.replace(found, height=24, width=24)
+        opened = [(i, small._pixels(picture)) for i in chosen if (picture := _try_open(cells[i])) is not None]
+        if not opened:
+            return found
+        kept = None if groups is None else groups[[i for i, _ in opened]]
+        return dataclasses.replace(found, flips=_mirrors_alike(np.stack([pixels for _, pixels in opened]), kept))
 
     @property
     def shape(self) -> tuple[int | None, ...]:
@@ -252,8 +279,10 @@ class Image(Kind):
 
     def encoder(self, plan: Plan) -> nn.Module:
         """Return the ConvNet, or the pretrained network this kind was adopted from."""
+        if self.settings:
+            return HubEncoder(self.settings, self.mean, self.deviation, self.backbone.endswith(WITH_CLASSIFIER))
         if self.backbone:
-            return pretrained.encoder(self.backbone, self.mean, self.deviation)
+            return pretrained.Backbone(self.backbone, self.mean, self.deviation)
         width, depth = plan.width or 32, plan.depth or 3
         growth = 4 if self.channels == 3 and min(self.height, self.width) <= _SMALL else 2
         widths = tuple(width * (growth if level else 1) for level in range(depth))

@@ -150,7 +150,7 @@ class Number(Kind):
         measured = np.log1p(values) if skewed else values
         edges: Array = np.array([])
         if len(values) >= _LEAST_FOR_BINS:
-            edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)).astype(np.float32))
+            edges = _edges(values, _BINS)
         return type(self)(
             centre=float(middle),
             scale=float(scale),
@@ -269,6 +269,21 @@ def _short(cell: Any) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
+def _edges(values: Array, bins: int) -> Array:
+    """Return rising bin edges: every value where there are few, else quantiles that no frequent value takes all of.
+
+    A column that is nearly always 0 keeps bins for the rest: each value counts for one bin at the most.
+    """
+    distinct, counts = np.unique(values.astype(np.float32), return_counts=True)
+    if len(distinct) <= bins + 1:
+        return distinct
+    weights = counts.astype(float)
+    for _ in range(8):
+        weights = np.minimum(weights, weights.sum() / bins)
+    places = np.searchsorted(np.cumsum(weights) / weights.sum(), np.linspace(0, 1, bins + 1) - 1e-9)
+    return np.unique(distinct[np.clip(places, 0, len(distinct) - 1)])
+
+
 def _skew(values: Array) -> float:
     deviation = values.std()
     return float(np.mean(((values - values.mean()) / deviation) ** 3)) if deviation else 0.0
@@ -302,6 +317,7 @@ class NumberHead(Head):
     """A number: linear readout in standardised units, squared error (the Gaussian's likelihood), split-conformal interval."""
 
     scores: tuple[Any, ...] = ("rmse", "mae", "r2")
+    pools = True
 
     def __init__(self, kind: Number, spec: FeatureSpec, pooling: str) -> None:
         super().__init__(spec.members)

@@ -317,7 +317,7 @@ class RowHead(Head):
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return each column's evidence under its name."""
         triples = zip(self.names, self._heads(), self._split(outputs), self._targets(targets), strict=True)
-        return {"columns": {name: head.evidence(part, truth) for name, head, part, truth in triples}}
+        return {"answers": {name: head.evidence(part, truth) for name, head, part, truth in triples}}
 
     def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
         """Say each column's sentence."""

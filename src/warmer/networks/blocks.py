@@ -133,3 +133,28 @@ class Standardise(nn.Module):
         absent = x.isnan()
         scaled = (torch.where(absent, self.centre, x) - self.centre) / self.scale
         return torch.cat([scaled / torch.sqrt(1 + (scaled / 3) ** 2), absent.to(x.dtype)], dim=1)
+
+
+class FrozenNorm(nn.Module):
+    """Batch normalisation with the statistics it was trained with: they never change, its scale and shift may.
+
+    Fine-tuning with a few examples a batch would spoil them. The keys are those of `torch.nn.BatchNorm2d`.
+    """
+
+    EPS = 1e-5
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise `[batch, channels, height, width]`."""
+        scale = self.weight * torch.rsqrt(self.running_var + self.EPS)
+        shift = self.bias - self.running_mean * scale
+        return torch.addcmul(shift.view(1, -1, 1, 1), x, scale.view(1, -1, 1, 1))

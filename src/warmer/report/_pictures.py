@@ -20,9 +20,9 @@ def all_of(model: Model) -> dict[str, Figure]:
     """Return title → figure for everything the evidence holds."""
     evidence = model.evidence
     found = {"How training went": curves(model)} if model.history else {}
-    parts = evidence.get("columns_evidence") or {"": evidence}
-    if isinstance(evidence.get("columns"), dict):
-        parts = evidence["columns"]
+    parts = {"": evidence}
+    if "answers" in evidence:
+        parts = evidence["answers"]
     for name, part in parts.items():
         before = f"{name}: " if name else ""
         if "confusion" in part:

@@ -18,7 +18,7 @@ from torch import Tensor
 from warmer import scores
 from warmer.errors import InputError, RunFailed
 from warmer.examples._store import Store
-from warmer.kinds._contract import Head, Kind
+from warmer.kinds._contract import Batches, Head, Kind
 from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import checkpoint, optimisers, precision, schedules
@@ -105,12 +105,14 @@ class Descent:
         place: file for checkpoints; None: none are written.
         seconds: how long training may take; None: the plan's epochs decide.
         loss: (outputs, targets) → one number or one an example, instead of the head's own.
+        fingerprint: of the examples; a checkpoint of others is refused.
+        worthy: whether the network is worth keeping as it comes, so that it has to be beaten.
     """
 
     def __init__(
         self,
         network: Network,
-        x: Kind,
+        x: Batches,
         y: Kind,
         training: Part,
         validation: Part,
@@ -121,6 +123,7 @@ class Descent:
         seconds: float | None = None,
         loss: Loss | None = None,
         fingerprint: str = "",
+        worthy: bool = False,
     ) -> None:
         self.network, self.x, self.y = network, x, y
         self.training, self.validation, self.plan = training, validation, plan
@@ -144,6 +147,7 @@ class Descent:
         self.best = self._weights()
         self.good = self._snapshot()
         self.stopping = False
+        self.worthy = worthy
         self.checkpoint_every = 20.0
 
     # ---- the run ----
@@ -154,6 +158,8 @@ class Descent:
         began, before = time.perf_counter(), state.seconds
         written = began
         order, epoch = self._order(self._epoch()), self._epoch()
+        if self.worthy and state.step == 0:
+            self._validate()
         while not state.finished:
             if epoch != self._epoch():
                 epoch = self._epoch()
@@ -432,7 +438,7 @@ def goal(head: Head, n: int) -> scores.Score:
 
 @torch.no_grad()
 def evaluate(
-    network: Network, x: Kind, y: Kind, part: Part, device: torch.device, plan: Plan, *, views: bool = False
+    network: Network, x: Batches, y: Kind, part: Part, device: torch.device, plan: Plan, *, views: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return outputs of evaluation mode and targets of some examples, on the CPU; `views`: averaged over the kind's views."""
     network.eval()

@@ -11,6 +11,8 @@ from torch.optim import Optimizer
 
 from warmer.plan import Plan
 
+_STEPS_DOWN = 5
+
 
 def make(network: nn.Module, plan: Plan) -> Optimizer:
     """Return the plan's optimiser over the parameters that are to be trained.
@@ -19,20 +21,32 @@ def make(network: nn.Module, plan: Plan) -> Optimizer:
     Each group keeps its share of the plan's learning rate in `peak`.
     """
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    filters = [p for name, p in named if p.dim() == 4 and plan.optimizer == "muon"]
-    matrices = [p for name, p in named if p.dim() >= 2 and not any(p is one for one in filters)]
-    rest = [p for name, p in named if p.dim() < 2]
-    if plan.optimizer == "sgd":
-        groups = _groups([(matrices, plan.weight_decay), (rest, 0.0)], plan.learning_rate)
-        return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=0.9, nesterov=True)
     if plan.optimizer == "muon":
-        return Muon(filters, matrices, rest, plan.learning_rate, plan.weight_decay)
-    groups = _groups([(matrices, plan.weight_decay), (rest, 0.0)], plan.learning_rate)
+        filters = [p for _, p in named if p.dim() == 4]
+        matrices = [p for _, p in named if p.dim() >= 2 and p.dim() != 4]
+        return Muon(filters, matrices, [p for _, p in named if p.dim() < 2], plan.learning_rate, plan.weight_decay)
+    groups = _groups(named, plan)
+    if plan.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def _groups(parts: list[tuple[list[nn.Parameter], float]], rate: float) -> list[dict[str, Any]]:
-    return [{"params": params, "weight_decay": decay, "peak": rate, "lr": rate} for params, decay in parts if params]
+def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str, Any]]:
+    """Return groups by learning rate and weight decay.
+
+    Where the plan has a rate of its own for the encoder, its first layers learn at a tenth of that of its last ones:
+    what they look for is of use for any pictures, and little of it has to change (Howard and Ruder 2018, arXiv 1801.06146).
+    """
+    inside = [name for name, _ in named if name.startswith("encoder.")]
+    depth = {name: 1 - place / max(1, len(inside) - 1) for place, name in enumerate(inside)}
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, p in named:
+        share = 1.0
+        if name in depth and plan.encoder_rate != 1:
+            share = plan.encoder_rate * 0.1 ** (round(depth[name] * _STEPS_DOWN) / _STEPS_DOWN)
+        key = plan.learning_rate * share, plan.weight_decay if p.dim() >= 2 else 0.0
+        found.setdefault(key, []).append(p)
+    return [{"params": ps, "weight_decay": decay, "peak": rate, "lr": rate} for (rate, decay), ps in found.items()]
 
 
 class Muon(Optimizer):
