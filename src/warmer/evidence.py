@@ -17,13 +17,13 @@ from warmer.examples._prepare import Prepared
 from warmer.kinds._contract import Head
 from warmer.model import Model, png, short
 from warmer.novelty import Novelty
-from warmer.training import baselines
-from warmer.training.loop import Part, evaluate
+from warmer.training import baselines, precision
+from warmer.training.loop import Judgement, Part
 
 Array = NDArray[Any]
 
 _SHOWN = 12
-_LOOKED_AT = 2000
+_LOOKED_AT = 1000
 _REMEMBERED = 200_000
 _FEWEST_FOR_SETS = 20
 
@@ -67,13 +67,17 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
     choosing, later = halves(prepared)
     test = part(prepared, prepared.rows(_split.TEST))
     chosen = [scores.get(name) for name in head.scores]
-    outputs, targets = _evaluate(model, test, device)
+    asked = _judgement(model, test, device)
+    targets = asked.targets
+    outputs = asked.outputs()
     before = scores.table(chosen, head.answers(outputs), head.truths(targets))
     raw = head.evidence(outputs, targets)
-    head.calibrate(*_evaluate(model, part(prepared, choosing), device))
+    calibrating = _judgement(model, part(prepared, choosing), device)
+    head.calibrate(calibrating.outputs(), calibrating.targets)
     if len(later):
-        head.conform(*_evaluate(model, part(prepared, later), device), model.plan.coverage)
-    outputs, targets = _evaluate(model, test, device)
+        conforming = _judgement(model, part(prepared, later), device)
+        head.conform(conforming.outputs(), conforming.targets, model.plan.coverage)
+    outputs = asked.outputs()
     answers, truths = head.answers(outputs), head.truths(targets)
     found = scores.table(chosen, answers, truths)
     constant = comparison.get("constant", {}).get("scores", {})
@@ -100,8 +104,8 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
     }
 
 
-def _evaluate(model: Model, some: Part, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    return evaluate(model.network, model.x, model.y, some, device, model.plan, views=True)
+def _judgement(model: Model, some: Part, device: torch.device) -> Judgement:
+    return Judgement(model.network, model.x, model.y, some, device, model.plan)
 
 
 @torch.no_grad()
@@ -110,9 +114,10 @@ def _novelty(model: Model, prepared: Prepared, training: Array, unseen: Array) -
 
     def vectors(rows: Array) -> torch.Tensor:
         rows = rows[np.linspace(0, len(rows) - 1, min(_LOOKED_AT, len(rows))).astype(int)]
-        parts = np.array_split(rows, max(1, len(rows) // 256))
+        parts = np.array_split(rows, max(1, len(rows) // prepared.inputs.at_once(256)))
         batches = (prepared.x.batch(prepared.inputs.take(one), torch.device("cpu")) for one in parts)
-        return torch.cat([Novelty.vectors(model.network.features(batch)) for batch in batches])
+        layout = model.plan.memory_format
+        return torch.cat([Novelty.vectors(model.network.features(precision.arrange(one, layout))) for one in batches])
 
     known = vectors(training)
     found = Novelty(known.shape[1])

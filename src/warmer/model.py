@@ -27,13 +27,13 @@ from warmer.networks.network import Network
 from warmer.novelty import Novelty
 from warmer.plan import Plan
 from warmer.signature import Signature
-from warmer.training import checkpoint
-from warmer.training.loop import Part, evaluate
+from warmer.training import checkpoint, precision
+from warmer.training.loop import Judgement, Part
 
 Array = NDArray[Any]
 
 FORMAT = 1
-_AT_ONCE = 256
+_AT_ONCE = 64
 _SEEN = 200_000
 
 
@@ -91,6 +91,7 @@ class Model:
     ) -> None:
         # One layout for a model just trained and one just loaded, so that their answers are the same to the last bit.
         self.network: Network = network.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+        precision.arrange_network(self.network, plan.memory_format)
         self.x, self.y = x, y
         self.x_names, self.y_names = tuple(x_names), tuple(y_names)
         self.plan = plan
@@ -148,7 +149,7 @@ class Model:
         return None
 
     def predict(self, cells: Iterable[Any], names: Iterable[str] = ()) -> Iterator[Answer]:
-        """Yield an answer for each raw cell, reading and computing 256 at a time.
+        """Yield an answer for each raw cell, reading and computing 64 at a time.
 
         Args:
             cells: raw cells of x, any number.
@@ -189,6 +190,7 @@ class Model:
         self.network.eval()
         batch = self.x.batch(store.take(rows), torch.device("cpu"))
         seen = self.x.view(batch)
+        seen = [precision.arrange(one, self.plan.memory_format) for one in seen]
         features = self.network.features(seen[0])
         outputs = [self.head(features).float(), *(self.network(one).float() for one in seen[1:])]
         return torch.stack(outputs).mean(0), Novelty.vectors(features)
@@ -260,7 +262,8 @@ class Model:
 
     def _score(self, part: Part, table: Table, ledger: Ledger) -> TestResult:
         device = torch.device("cpu")
-        outputs, targets = evaluate(self.network, self.x, self.y, part, device, self.plan, views=True)
+        judged = Judgement(self.network, self.x, self.y, part, device, self.plan)
+        outputs, targets = judged.outputs(), judged.targets
         answers, truths = self.head.answers(outputs), self.head.truths(targets)
         chosen = [scores.get(name) for name in self.head.scores]
         found = scores.table(chosen, answers, truths)

@@ -17,6 +17,7 @@ from warmer.kinds._contract import Cells, Kind
 Array = NDArray[Any]
 
 _CHUNK = 256
+_BATCH_NUMBERS = 4_000_000
 _SHARE_OF_MEMORY = 0.4
 
 
@@ -41,6 +42,11 @@ class Store:
         if self.offsets is None:
             return Store(np.asarray(self.values[rows]))
         return ragged(self.take(rows))
+
+    def at_once(self, most: int) -> int:
+        """Return how many examples to compute together, `most` at the most: large ones run faster when few fit the caches."""
+        size = int(np.prod(self.values.shape[1:])) if self.offsets is None else len(self.values) // max(1, len(self))
+        return int(np.clip(_BATCH_NUMBERS // max(1, size), min(16, most), most))
 
     @property
     def on_disk(self) -> bool:

@@ -47,7 +47,8 @@ def walk(path: Path, ledger: Ledger) -> list[tuple[PurePosixPath, File]]:
 
 
 def _hidden(inside: PurePosixPath) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in inside.parts) or inside.name in (
+    hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in inside.parts)
+    return hidden or inside.name in (
         "Thumbs.db",
         "desktop.ini",
     )

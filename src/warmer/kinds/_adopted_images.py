@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from warmer.kinds.image import Image
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
+_LARGER = (
+    9 / 7
+)  # 288 for 224: features of larger pictures tell more apart (FixRes, Touvron et al. 2019, arXiv 1906.06423)
 _POOLED = {"pooling": ("mean", "as the pretrained network has it")}
 _RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
@@ -41,13 +44,14 @@ def _known(kind: type[Image], weights: Weights, name: str, answering: bool) -> A
     inside = answering and "classifier" in module.encoder.__annotations__  # its last layer is part of the map
     if answering and not own:
         raise InputError(f"`{weights.name}` ({name}) gives no answers of its own; learn with --from it instead")
-    side = int(numbers(first(weights.config, weights.metadata, "input_size"), (224.0,))[-1])
+    trained = int(numbers(first(weights.config, weights.metadata, "input_size"), (224.0,))[-1])
     crop = float(first(weights.config, weights.metadata, "crop_pct") or 0.875)
+    side = trained if answering else round(trained * _LARGER / 32) * 32
     fitted = kind(
         channels=3,
         height=side,
         width=side,
-        shorter=1 / crop,
+        shorter=1 / crop if answering else 1.0,
         mean=numbers(first(weights.config, weights.metadata, "mean"), _MEAN),
         deviation=numbers(first(weights.config, weights.metadata, "std"), _DEVIATION),
         resample=str(first(weights.config, weights.metadata, "interpolation") or "bicubic"),

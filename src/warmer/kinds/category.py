@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -72,7 +72,7 @@ class Category(Kind):
     def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
         """Collect the labels; an x leaves out those seen once where there are many, so that "never seen" is learned too."""
         counted = Counter(_column(cells))
-        counted.pop(None, None)
+        counted = Counter({label: count for label, count in counted.items() if not isinstance(label, _Odd | None)})
         if role == "x" and len(counted) > 50:
             counted = Counter(dict(counted.most_common(50_000)))
             frequent = {label: count for label, count in counted.items() if count > 1}
@@ -97,6 +97,8 @@ class Category(Kind):
         label = _plain(cell)
         if label is None:
             return -1
+        if isinstance(label, _Odd):
+            raise BadCell(f"a {label.type} is no label")
         found = index.get(label)
         if found is None:
             found = next((i for known, i in index.items() if str(known) == str(label)), None)
@@ -166,6 +168,12 @@ class Category(Kind):
         return CategoryHead(self, spec, plan)
 
 
+class _Odd(NamedTuple):
+    """Stands for a cell that is no label at all: a list, a set."""
+
+    type: str
+
+
 def _plain(cell: Any) -> Any:
     """Return a label as plain Python; NaN and None as None; whole floats as ints, text stripped."""
     if isinstance(cell, np.generic):
@@ -175,8 +183,8 @@ def _plain(cell: Any) -> Any:
     if isinstance(cell, float):
         if math.isnan(cell):
             return None
-        return int(cell) if cell == int(cell) else cell
-    return cell
+        return int(cell) if math.isfinite(cell) and cell == int(cell) else cell
+    return cell if cell is None or isinstance(cell, (bool, int, _Odd)) else _Odd(type(cell).__name__)
 
 
 def _column(cells: Cells) -> list[Any]:

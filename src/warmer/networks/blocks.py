@@ -155,6 +155,6 @@ class FrozenNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise `[batch, channels, height, width]`."""
-        scale = self.weight * torch.rsqrt(self.running_var + self.EPS)
-        shift = self.bias - self.running_mean * scale
-        return torch.addcmul(shift.view(1, -1, 1, 1), x, scale.view(1, -1, 1, 1))
+        return nn.functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.EPS
+        )

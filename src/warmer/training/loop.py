@@ -109,6 +109,9 @@ class Descent:
         worthy: whether the network is worth keeping as it comes, so that it has to be beaten.
     """
 
+    CHECKPOINT_EVERY = 20.0
+    """Seconds between checkpoints."""
+
     def __init__(
         self,
         network: Network,
@@ -148,7 +151,6 @@ class Descent:
         self.good = self._snapshot()
         self.stopping = False
         self.worthy = worthy
-        self.checkpoint_every = 20.0
 
     # ---- the run ----
 
@@ -184,7 +186,7 @@ class Descent:
             if state.finished and found is None and not self.stopping and not note:
                 found, better = self._validate()
             yield self._moment(value, rate, found, better, note)
-            if self.place and (time.perf_counter() - written > self.checkpoint_every):
+            if self.place and (time.perf_counter() - written > self.CHECKPOINT_EVERY):
                 self.save(self.place)
                 written = time.perf_counter()
         self._finish()
@@ -438,15 +440,40 @@ def goal(head: Head, n: int) -> scores.Score:
 
 @torch.no_grad()
 def evaluate(
-    network: Network, x: Batches, y: Kind, part: Part, device: torch.device, plan: Plan, *, views: bool = False
+    network: Network, x: Batches, y: Kind, part: Part, device: torch.device, plan: Plan
 ) -> tuple[Tensor, Tensor]:
-    """Return outputs of evaluation mode and targets of some examples, on the CPU; `views`: averaged over the kind's views."""
+    """Return outputs of evaluation mode and targets of some examples, on the CPU."""
     network.eval()
-    step = max(_EVALUATED, plan.batch)
+    step = part.inputs.at_once(max(_EVALUATED, plan.batch))
     found = []
     for start in range(0, len(part.rows), step):
         batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
-        seen = [precision.arrange(one, plan.memory_format) for one in (x.view(batch) if views else [batch])]
-        with precision.autocast(plan.precision if not views else "fp32", device):
-            found.append(torch.stack([network(one).float() for one in seen]).mean(0).cpu())
+        with precision.autocast(plan.precision, device):
+            found.append(network(precision.arrange(batch, plan.memory_format)).float().cpu())
     return torch.cat(found), y.batch(part.targets.take(part.rows), torch.device("cpu"))
+
+
+class Judgement:
+    """A finished network's raw outputs for some examples, over all views of each, computed once in full precision.
+
+    What calibration changes comes after them, so `outputs()` can be asked before and after it.
+    """
+
+    @torch.no_grad()
+    def __init__(self, network: Network, x: Batches, y: Kind, part: Part, device: torch.device, plan: Plan) -> None:
+        assert isinstance(network.head, Head)
+        self.head = head = network.head
+        network.eval()
+        found = []
+        step = part.inputs.at_once(_EVALUATED)
+        for start in range(0, len(part.rows), step):
+            batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
+            views = [network.features(precision.arrange(one, plan.memory_format)) for one in x.view(batch)]
+            found.append(torch.stack([head.outputs(one).unflatten(0, (-1, head.members)).float() for one in views]))
+        self.raw = torch.cat(found, 1).cpu()
+        self.targets = y.batch(part.targets.take(part.rows), torch.device("cpu"))
+
+    @torch.no_grad()
+    def outputs(self) -> Tensor:
+        """Return the outputs, averaged over members and views, calibrated as the head is now."""
+        return torch.stack([self.head.average(one) for one in self.raw]).mean(0)

@@ -22,7 +22,7 @@ from warmer.plan import Plan, Proposal
 from warmer.training import precision
 from warmer.training.loop import Descent, Part, evaluate, goal
 
-_AT_ONCE = 64
+_MOST_AT_ONCE = 256
 _DECAYS = (0.01, 0.1, 1.0)
 _HEAD_STEPS = 600
 _FEWEST_TO_TUNE = 300
@@ -35,11 +35,12 @@ def proposals(n: int) -> Proposal:
         "fine_tune": (not few, f"{n:,} examples are too few to move the encoder" if few else "after its new head"),
         "optimizer": ("adamw", "small steps from a good place"),
         "learning_rate": (1e-3, "of the head; the encoder's is smaller"),
-        "encoder_rate": (0.2, "its last layers; a tenth of that at the first"),
+        "encoder_rate": (0.3, "its last layers; a tenth of that at the first"),
         "weight_decay": (0.01, "small, the start is good"),
-        "label_smoothing": (0.0, "the encoder knows its subject"),
-        "epochs": (float(np.clip(2500 / n, 1, 8)), "passes of fine-tuning"),
-        "batch": (int(np.clip(2 ** round(np.log2(max(1, n / 50))), 16, 128)), "examples a step"),
+        "label_smoothing": (0.1, "keeps a network from being too sure"),
+        "dropout": (0.0, "the encoder knows its subject"),
+        "epochs": (float(np.clip(1000 / n, 1, 8)), "passes of fine-tuning"),
+        "batch": (int(np.clip(2 ** round(np.log2(max(1, n / 40))), 16, 128)), "examples a step"),
         "warmup": (0.1, "so that the first steps do no harm"),
         "cooldown": (0.8, "the rate falls nearly from the start"),
         "patience": (0, "the run is short"),
@@ -131,12 +132,18 @@ def _short(plan: Plan, n: int) -> Plan:
 def _cached(network: Network, x: Kind, part: Part, plan: Plan, device: torch.device) -> Part:
     """Return examples whose inputs are pooled features of all views, `[examples, views, members * channels]`."""
     network.to(device).eval()
+    precision.arrange_network(network, "channels_last")
+
+    def vectors(batch: Any, how: str) -> Tensor:
+        with precision.autocast(how, device):
+            features = network.features(precision.arrange(batch, "channels_last"))
+        return features.pooled(plan.pooling).float().unflatten(0, (-1, features.members)).flatten(1)
+
+    step = part.inputs.at_once(_MOST_AT_ONCE)
+    first = x.batch(part.inputs.take(part.rows[:step]), device)
+    how = precision.quicker(lambda how: vectors(first, how), device) if plan.precision == "measure" else plan.precision
     found = []
-    for start in range(0, len(part.rows), _AT_ONCE):
-        batch = x.batch(part.inputs.take(part.rows[start : start + _AT_ONCE]), device)
-        vectors = []
-        for one in x.view(batch):
-            features = network.features(precision.arrange(one, "channels_last"))
-            vectors.append(features.pooled(plan.pooling).float().unflatten(0, (-1, features.members)).flatten(1))
-        found.append(torch.stack(vectors, 1).cpu().numpy())
+    for start in range(0, len(part.rows), step):
+        batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
+        found.append(torch.stack([vectors(one, how) for one in x.view(batch)], 1).cpu().numpy())
     return Part(Store(np.concatenate(found)), part.targets.part(part.rows), np.arange(len(part.rows)))
