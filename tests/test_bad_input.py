@@ -349,7 +349,9 @@ def test_out_of_memory_halves_the_batch():
 
 def test_a_loss_that_is_not_a_number():
     notes = Notes()
-    model = warmer.learn("iris", encoder=Moody(lambda f: f * float("nan"), 2), listener=notes, epochs=60, learning_rate=0.02)
+    model = warmer.learn(
+        "iris", encoder=Moody(lambda f: f * float("nan"), 2), listener=notes, epochs=60, learning_rate=0.02
+    )
     assert len(notes.kept) == 2
     assert all("back to step" in note for note in notes.kept)
     assert model.evidence["scores"]["accuracy"] > 0.5

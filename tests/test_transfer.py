@@ -21,14 +21,16 @@ from warmer.opening import adopt, open_model
 
 
 def pictures(n=60, side=32):
-    """Bright discs on the left or the right, as arrays."""
+    """Red discs on the left, or blue ones on the right, as arrays."""
     generator = np.random.default_rng(0)
     rows, columns = np.mgrid[0:side, 0:side]
     found, labels = [], []
     for index in range(n):
         right = index % 2
         x, y = (0.75 if right else 0.25) * side, generator.uniform(0.3, 0.7) * side
-        disc = ((rows - y) ** 2 + (columns - x) ** 2 < side)[..., None] * generator.uniform(120, 255, 3)
+        disc = ((rows - y) ** 2 + (columns - x) ** 2 < side)[..., None] * np.array(
+            [30, 60, 240] if right else [240, 60, 30]
+        )
         found.append(np.clip(disc + generator.uniform(0, 30, (side, side, 3)), 0, 255).astype(np.uint8))
         labels.append("right" if right else "left")
     return np.stack(found), np.array(labels)
@@ -39,6 +41,9 @@ def random_weights(name, place, **metadata):
     torch.manual_seed(0)
     module = pretrained.get(name)
     tensors = {key: tensor.clone() for key, tensor in module.encoder().state_dict().items()}
+    for tensor in tensors.values():
+        if tensor.dim() == 4:
+            torch.nn.init.kaiming_normal_(tensor)
     if module.CLASSIFIER == "classifier.1":
         tensors |= {"classifier.1.weight": torch.randn(1000, 512, 1, 1) / 20, "classifier.1.bias": torch.zeros(1000)}
     elif module.CLASSIFIER:
@@ -139,7 +144,8 @@ def test_image_encoders_of_transformers(tmp_path, family):
     torch.manual_seed(0)
     labels = {"id2label": {0: "left", 1: "right"}, "label2id": {"left": 0, "right": 1}}
     sizes = {
-        "vit": {"image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16},
+        "vit": {"image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1,
+                "num_attention_heads": 2, "intermediate_size": 16},
         "resnet": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
         "convnext": {"num_stages": 2, "hidden_sizes": [8, 16], "depths": [1, 1], "image_size": 32},
     }[family]  # fmt: skip

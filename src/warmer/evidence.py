@@ -16,16 +16,20 @@ from warmer.examples import _split
 from warmer.examples._prepare import Prepared
 from warmer.kinds._contract import Head
 from warmer.model import Model, png, short
+from warmer.networks.network import Network
 from warmer.novelty import Novelty
-from warmer.training import baselines, precision
+from warmer.plan import Plan
+from warmer.training import baselines
 from warmer.training.loop import Judgement, Part
 
 Array = NDArray[Any]
 
 _SHOWN = 12
-_LOOKED_AT = 1000
+_LOOKED_AT = 500
 _REMEMBERED = 200_000
 _FEWEST_FOR_SETS = 20
+_TIMED = 64
+_REPORT = 1.0
 
 
 def part(prepared: Prepared, rows: Array) -> Part:
@@ -58,6 +62,27 @@ def compare(head: Head, prepared: Prepared) -> dict[str, dict[str, Any]]:
     return found
 
 
+def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
+    """Return about how long `judge` and a report will take, by timing a small part of it."""
+    head = network.head
+    assert isinstance(head, Head)
+    rows = prepared.rows(_split.TEST)
+    few = part(prepared, rows[:_TIMED])
+    began = time.perf_counter()
+    Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
+    each = (time.perf_counter() - began) / len(few.rows)
+    computed = len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT
+    constant = head.constant(len(rows))
+    resampled = 0.0
+    if constant is not None:
+        truths = head.truths(prepared.y.batch(prepared.targets.take(rows), torch.device("cpu")))
+        chosen = [scores.get(name) for name in head.scores]
+        began = time.perf_counter()
+        scores.table(chosen, constant[0], truths)
+        resampled = (time.perf_counter() - began) * scores.resamples(constant[0], len(rows))
+    return each * computed + resampled + _REPORT
+
+
 def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Calibrate the model on validation examples, score it on test examples, and return all evidence as plain JSON.
 
@@ -74,15 +99,16 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
     raw = head.evidence(outputs, targets)
     calibrating = _judgement(model, part(prepared, choosing), device)
     head.calibrate(calibrating.outputs(), calibrating.targets)
+    unseen = calibrating
     if len(later):
-        conforming = _judgement(model, part(prepared, later), device)
-        head.conform(conforming.outputs(), conforming.targets, model.plan.coverage)
+        unseen = _judgement(model, part(prepared, later), device)
+        head.conform(unseen.outputs(), unseen.targets, model.plan.coverage)
     outputs = asked.outputs()
     answers, truths = head.answers(outputs), head.truths(targets)
     found = scores.table(chosen, answers, truths)
     constant = comparison.get("constant", {}).get("scores", {})
     training = prepared.rows(_split.TRAIN)
-    model.novelty = _novelty(model, prepared, training, later if len(later) else choosing)
+    model.novelty = _novelty(model, prepared, training, unseen.vectors)
     if len(training) <= _REMEMBERED:
         model.seen = torch.from_numpy(np.unique(short(prepared.keys[training])))
     return {
@@ -104,24 +130,16 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
     }
 
 
-def _judgement(model: Model, some: Part, device: torch.device) -> Judgement:
-    return Judgement(model.network, model.x, model.y, some, device, model.plan)
+def _judgement(model: Model, some: Part, device: torch.device, views: bool = True) -> Judgement:
+    return Judgement(model.network, model.x, model.y, some, device, model.plan, views=views)
 
 
-@torch.no_grad()
-def _novelty(model: Model, prepared: Prepared, training: Array, unseen: Array) -> Novelty:
-    """Learn what ordinary features look like."""
-
-    def vectors(rows: Array) -> torch.Tensor:
-        rows = rows[np.linspace(0, len(rows) - 1, min(_LOOKED_AT, len(rows))).astype(int)]
-        parts = np.array_split(rows, max(1, len(rows) // prepared.inputs.at_once(256)))
-        batches = (prepared.x.batch(prepared.inputs.take(one), torch.device("cpu")) for one in parts)
-        layout = model.plan.memory_format
-        return torch.cat([Novelty.vectors(model.network.features(precision.arrange(one, layout))) for one in batches])
-
-    known = vectors(training)
+def _novelty(model: Model, prepared: Prepared, training: Array, unseen: torch.Tensor) -> Novelty:
+    """Learn what ordinary features look like, from some training examples and the vectors of unseen ones."""
+    rows = training[np.linspace(0, len(training) - 1, min(_LOOKED_AT, len(training))).astype(int)]
+    known = _judgement(model, part(prepared, rows), torch.device("cpu"), views=False).vectors
     found = Novelty(known.shape[1])
-    found.fit(known, vectors(unseen))
+    found.fit(known, unseen)
     return found
 
 

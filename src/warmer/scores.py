@@ -157,7 +157,7 @@ def get(name: str | Score) -> Score:
     return _ALL[name]
 
 
-def interval(score: Score, answers: Array, truths: Array, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+def interval(score: Score, answers: Array, truths: Array, seed: int = 0) -> tuple[float, float]:
     """Return the 95 % interval of a score by the bootstrap over examples (Efron 1979).
 
     Shares of right answers near 0 or 1 get Wilson's interval (1927) instead, which does not shrink to nothing there.
@@ -167,7 +167,7 @@ def interval(score: Score, answers: Array, truths: Array, resamples: int = 1000,
         return wilson(score(answers, truths), n)
     generator = np.random.default_rng(seed)
     values = []
-    for _ in range(resamples if n * answers[0:1].size < 2e5 else 200):
+    for _ in range(resamples(answers, n)):
         chosen = generator.integers(0, n, n)
         values.append(score(answers[chosen], truths[chosen]))
     known = np.array(values)[~np.isnan(values)]
@@ -175,6 +175,11 @@ def interval(score: Score, answers: Array, truths: Array, resamples: int = 1000,
         return (float("nan"), float("nan"))
     low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)
+
+
+def resamples(answers: Array, n: int) -> int:
+    """Return how often the bootstrap draws: 1,000 times, or 200 where each draw is large."""
+    return 1000 if n * answers[0:1].size < 2e5 else 200
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:

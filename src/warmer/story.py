@@ -27,8 +27,6 @@ from warmer.training import device as devices
 from warmer.training import transfer
 from warmer.training.loop import Descent, Loss, Moment
 
-_OVERHEAD = 1.5
-
 
 class Listener(Protocol):
     """Somebody who is told what happens; the command line's printer, for example. Every method may do nothing."""
@@ -234,7 +232,7 @@ class _Run:
             self.plan,
             self.device,
             place=place,
-            seconds=_seconds(self.plan, self.started),
+            seconds=_seconds(self),
             loss=self.loss,
             fingerprint=prepared.fingerprint(),
             worthy=worthy,
@@ -256,22 +254,25 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
 def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None) -> Plan:
     """Lay the kinds' proposals and the user's wishes over the defaults."""
     minutes, n = wanted.plan.get("minutes"), len(prepared.rows(_split.TRAIN))
-    proposals = [prepared.x.proposals(n, "x", minutes), prepared.y.proposals(n, "y", minutes)]
+    x, y = prepared.x, prepared.y
+    proposals = [x.proposals(n, "x", minutes, y), y.proposals(n, "y", minutes, x)]
     if adopted is not None:
         proposals += [transfer.proposals(n), adopted.plan]
     plan = Plan.derive(proposals, wanted.plan)
     return plan.but("you asked for it", options=dict(wanted.kinds)) if wanted.kinds else plan
 
 
-def _seconds(plan: Plan, started: float) -> float | None:
+def _seconds(run: _Run) -> float | None:
     """Return how long training may take, so that everything together keeps to the budget; None without one."""
-    if plan.minutes is None:
+    if run.plan.minutes is None:
         return None
-    left = plan.minutes * 60 - (time.monotonic() - started) - _OVERHEAD
+    spent = time.monotonic() - run.started
+    after = evidence.seconds_to_judge(run.network, run.prepared, run.plan)
+    left = run.plan.minutes * 60 - spent - after
     if left < 1:
         raise InputError(
-            f"reading the examples already took {time.monotonic() - started:.0f} s "
-            f"of the {60 * plan.minutes:.0f} s allowed; give more --minutes"
+            f"reading the examples took {spent:.0f} s and judging will take about {after:.0f} s "
+            f"of the {60 * run.plan.minutes:.0f} s allowed; give more --minutes"
         )
     return left
 

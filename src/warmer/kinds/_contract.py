@@ -251,8 +251,15 @@ class Kind(ABC):
 
     # ---- networks ----
 
-    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
-        """Propose plan fields for `n` training examples, each with the reason."""
+    def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
+        """Propose plan fields, each with the reason.
+
+        Args:
+            n: training examples.
+            role: "x" or "y".
+            minutes: the budget; None: none.
+            partner: the kind on the other side; ask for its properties, never for its name.
+        """
         return {}
 
     def encoder(self, plan: Plan) -> nn.Module | None:

@@ -147,7 +147,7 @@ class Category(Kind):
         words = ["mild", "cold", "hot"]
         return [words[i] for i in np.random.default_rng(seed).permutation(24) % 3]
 
-    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
+    def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
         """As y with rare labels, propose to show those more often."""
         if role == "y" and self.counts and max(self.counts) > _IMBALANCED * min(self.counts):
             times = max(self.counts) / min(self.counts)

@@ -10,6 +10,7 @@ import numpy as np
 
 from warmer.kinds._contract import Array, Bid, Cells, Kind
 
+_NUMBERED = re.compile(r"([^\W\d][^\d]*)\d+\Z")
 _NAMED = re.compile(
     r"(^|[_\s.-])(id|ids|uuid|guid|index|idx|key|rowid|nr|no)$|[a-z](Id|ID)$|^unnamed: \d+$|^#$", re.IGNORECASE
 )
@@ -31,6 +32,9 @@ class Identifier(Kind):
             return Bid(0.0)
         if all(isinstance(cell, str) and _UUID.match(cell) for cell in cells):
             return Bid(0.97, "generated keys, one a row")
+        numbered = [_NUMBERED.match(cell) if isinstance(cell, str) else None for cell in cells]
+        if all(numbered) and len({found[1] for found in numbered if found}) == 1:
+            return Bid(0.97, "numbered codes, one a row")
         whole = all(
             isinstance(cell, (int, np.integer)) or (isinstance(cell, float) and cell == int(cell)) for cell in cells
         )

@@ -232,7 +232,7 @@ class Image(Kind):
 
     # ---- networks ----
 
-    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
+    def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
         """Propose a ConvNet and a length of training by the size of the pictures and their number."""
         if role == "y":
             return {}

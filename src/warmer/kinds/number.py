@@ -237,7 +237,7 @@ class Number(Kind):
         """Return a few numbers."""
         return [float(f"{value:.3g}") for value in np.random.default_rng(seed).normal(20, 5, 24)]
 
-    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
+    def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
         """A number as y asks for nothing."""
         return {}
 

@@ -153,11 +153,12 @@ class Row(Kind):
             for a, b in zip(generator.normal(5, 2, 24), generator.integers(0, 2, 24), strict=True)
         ]
 
-    def proposals(self, n: int, role: str, minutes: float | None) -> Proposal:
+    def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
         """Propose the ensemble perceptron of `docs`: small for small tables, so that it does not learn them by heart."""
         if role == "y":
             return {}
         small, large = n < 3000, n > 200_000
+        sorts = partner.discrete
         batch = 64 if n < 1500 else 128 if n < 6000 else 256 if not large else 2048
         return {
             "batch": (batch, f"rows a step for {n:,} training rows"),
@@ -169,10 +170,10 @@ class Row(Kind):
             "validations": (100 if not large else 12, "times the validation rows are scored, at the most"),
             "learning_rate": (2e-3 if not large else 4e-3, "TabM's default"),
             "weight_decay": (0.02 if small else 3e-4, "stronger where rows are few" if small else "TabM's default"),
-            "width": (128 if small else 256, "neurons a layer"),
+            "width": (128 if small else 192 if sorts else 256, "neurons a layer"),
             "depth": (2, "hidden layers"),
             "members": (16 if not large else 4, "perceptrons that share weights and are averaged"),
-            "dropout": (0.2 if small else 0.1, "silenced activations"),
+            "dropout": (0.2 if small else 0.3 if sorts and n > 6000 else 0.1, "silenced activations"),
             "cooldown": (0.2, "share of the steps at the end in which the learning rate falls"),
         }
 

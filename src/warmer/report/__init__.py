@@ -48,5 +48,5 @@ def _short(value: Any) -> str:
 def _embedded(figure: Any) -> str:
     """Return a matplotlib figure as a base64 SVG."""
     data = io.BytesIO()
-    figure.savefig(data, format="svg", bbox_inches="tight")
+    figure.savefig(data, format="svg", bbox_inches="tight", transparent=True)
     return base64.b64encode(data.getvalue()).decode()

@@ -128,6 +128,7 @@ class Descent:
         fingerprint: str = "",
         worthy: bool = False,
     ) -> None:
+        self.made = time.perf_counter()
         self.network, self.x, self.y = network, x, y
         self.training, self.validation, self.plan = training, validation, plan
         self.device, self.place, self.limit, self.own_loss = device, place, seconds, loss
@@ -157,8 +158,8 @@ class Descent:
     def __iter__(self) -> Iterator[Moment]:
         """Train until the plan, the clock, or somebody says stop."""
         state = self.state
-        began, before = time.perf_counter(), state.seconds
-        written = began
+        began, before = self.made, state.seconds
+        written = time.perf_counter()
         order, epoch = self._order(self._epoch()), self._epoch()
         if self.worthy and state.step == 0:
             self._validate()
@@ -456,21 +457,35 @@ def evaluate(
 class Judgement:
     """A finished network's raw outputs for some examples, over all views of each, computed once in full precision.
 
-    What calibration changes comes after them, so `outputs()` can be asked before and after it.
+    What calibration changes comes after them, so `outputs()` can be asked before and after it. `vectors` holds each
+    example's pooled features, averaged over members.
     """
 
     @torch.no_grad()
-    def __init__(self, network: Network, x: Batches, y: Kind, part: Part, device: torch.device, plan: Plan) -> None:
+    def __init__(
+        self,
+        network: Network,
+        x: Batches,
+        y: Kind,
+        part: Part,
+        device: torch.device,
+        plan: Plan,
+        *,
+        views: bool = True,
+    ) -> None:
         assert isinstance(network.head, Head)
         self.head = head = network.head
         network.eval()
-        found = []
+        found, vectors = [], []
         step = part.inputs.at_once(_EVALUATED)
         for start in range(0, len(part.rows), step):
             batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
-            views = [network.features(precision.arrange(one, plan.memory_format)) for one in x.view(batch)]
-            found.append(torch.stack([head.outputs(one).unflatten(0, (-1, head.members)).float() for one in views]))
-        self.raw = torch.cat(found, 1).cpu()
+            sides = x.view(batch) if views else [batch]
+            seen = [network.features(precision.arrange(one, plan.memory_format)) for one in sides]
+            found.append(torch.stack([head.outputs(one).unflatten(0, (-1, head.members)).float() for one in seen]))
+            first = seen[0].pooled().float()
+            vectors.append(first.unflatten(0, (-1, head.members)).mean(1).cpu())
+        self.raw, self.vectors = torch.cat(found, 1).cpu(), torch.cat(vectors)
         self.targets = y.batch(part.targets.take(part.rows), torch.device("cpu"))
 
     @torch.no_grad()

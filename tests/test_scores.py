@@ -1,0 +1,78 @@
+"""Every score agrees with scikit-learn's, and its interval holds it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from warmer import scores
+
+CATEGORIES = {
+    "accuracy": lambda p, y: metrics.accuracy_score(y, p.argmax(1)),
+    "balanced_accuracy": lambda p, y: metrics.balanced_accuracy_score(y, p.argmax(1)),
+    "macro_f1": lambda p, y: metrics.f1_score(y, p.argmax(1), average="macro", zero_division=0),
+    "roc_auc": lambda p, y: metrics.roc_auc_score(y, p if p.shape[1] > 2 else p[:, 1], multi_class="ovr"),
+    "log_loss": lambda p, y: metrics.log_loss(y, p, labels=range(p.shape[1])),
+    "top5_accuracy": lambda p, y: metrics.top_k_accuracy_score(y, p, k=5, labels=range(p.shape[1])),
+}
+NUMBERS = {
+    "rmse": metrics.root_mean_squared_error,
+    "mae": metrics.mean_absolute_error,
+    "r2": metrics.r2_score,
+}
+
+
+def guesses(count, seed, n=200):
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(n, count))
+    return np.exp(logits) / np.exp(logits).sum(1, keepdims=True), np.arange(n) % count
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_scores_of_categories(name, count):
+    if name == "top5_accuracy" and count < 6:
+        return
+    p, y = guesses(count, count)
+    assert scores.get(name)(p, y) == pytest.approx(CATEGORIES[name](p, y), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_scores_of_numbers(name):
+    generator = np.random.default_rng(0)
+    answers, truths = generator.normal(size=(2, 100))
+    assert scores.get(name)(answers, truths) == pytest.approx(NUMBERS[name](truths, answers))
+
+
+def test_every_score_is_checked_here():
+    assert {*CATEGORIES, *NUMBERS, "ece"} == set(scores.names())
+
+
+def test_calibration_error_of_honest_and_of_boastful_answers():
+    generator = np.random.default_rng(0)
+    sure = generator.uniform(0.5, 1, 20_000)
+    p = np.stack([sure, 1 - sure], 1)
+    honest = (generator.uniform(size=len(sure)) > sure).astype(int)
+    assert scores.ece(p, honest) < 0.02
+    assert scores.ece(p, np.ones(len(sure), dtype=int)) == pytest.approx(sure.mean(), abs=1e-9)
+
+
+@given(st.integers(2, 7), st.integers(0, 1000), st.sampled_from(sorted({*CATEGORIES, "ece"} - {"top5_accuracy"})))
+@settings(max_examples=30, deadline=None)
+def test_intervals_hold_the_score(count, seed, name):
+    p, y = guesses(count, seed, n=60)
+    score = scores.get(name)
+    low, high = scores.interval(score, p, y)
+    assert low <= high
+    if name != "ece":
+        assert low - 0.05 <= score(p, y) <= high + 0.05
+
+
+@given(st.integers(0, 1000).map(lambda k: k / 1000), st.integers(1, 10_000))
+def test_wilsons_interval(share, n):
+    low, high = scores.wilson(share, n)
+    assert 0 <= low <= high <= 1
+    assert low - 1e-9 <= share <= high + 1e-9

@@ -1,0 +1,121 @@
+"""Learning, predicting and testing from end to end: several answers, budgets, official splits, odd columns."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import warmer
+from warmer.cli.app import run
+from warmer.report import page
+
+
+def houses(n=400):
+    generator = np.random.default_rng(0)
+    area, rooms = generator.uniform(30, 200, n), generator.integers(1, 7, n)
+    colour = generator.choice(["red", "blue"], n)
+    return pd.DataFrame(
+        {
+            "area": [f"{a:,.1f} m²" for a in area],
+            "rooms": rooms,
+            "colour": colour,
+            "code": [f"house-{i:05d}" for i in range(n)],
+            "price": 1000 * area + 5000 * rooms + generator.normal(0, 2000, n),
+            "rent": 8 * area + generator.normal(0, 20, n),
+        }
+    )
+
+
+def test_several_answers_at_once(tmp_path):
+    model = warmer.learn(houses(), y=["price", "rent"], epochs=60)
+    assert str(model.signature) == "row -> row"
+    found = model.evidence["scores"]
+    assert found["price: r2"] > 0.8
+    assert found["rent: r2"] > 0.8
+    assert set(model.evidence["answers"]) == {"price", "rent"}
+    html = page(model)
+    assert "price: Answers against truth" in html
+    assert "rent: Answers against truth" in html
+    again = warmer.load(model.save(tmp_path / "houses.safetensors"))
+    row = {"area": "100 m²", "rooms": 3, "colour": "red"}
+    answer = again(row)
+    assert answer.value == model(row).value
+    assert set(answer.value) == {"price", "rent"}
+    assert abs(answer.value["price"] - 115_000) < 25_000
+
+
+def test_units_are_read_and_ids_left_out():
+    model = warmer.learn(houses(), y="price", epochs=2)
+    decided = {one["column"]: one for one in model.evidence["columns"]}
+    assert decided["area"]["kind"] == "number"
+    assert decided["code"]["role"] != "x"
+    assert decided["colour"]["kind"] == "category"
+
+
+def test_a_budget_covers_everything():
+    began = time.monotonic()
+    model = warmer.learn("iris", minutes=0.1, started=began)
+    assert model.evidence["seconds"] < 9
+    assert model.plan.minutes == 0.1
+
+
+def test_a_budget_that_is_too_small_is_refused(capsys):
+    assert run(["learn", "iris", "--minutes", "0.001"]) == 2
+    assert "give more --minutes" in capsys.readouterr().err
+
+
+def test_an_official_split_is_respected():
+    frame = houses()
+    frame["split"] = ["train"] * 300 + ["val"] * 40 + ["test"] * 60
+    model = warmer.learn(frame, y="price", epochs=2)
+    assert model.evidence["examples"] == {"train": 300, "validation": 40, "test": 60}
+
+
+def test_learn_and_test_speak_json(tmp_path, capsys):
+    houses().to_csv(tmp_path / "houses.csv", index=False)
+    place = tmp_path / "m.safetensors"
+    arguments = ["learn", str(tmp_path / "houses.csv"), "--y", "price", "--out", str(place), "--set", "epochs=5"]
+    assert run([*arguments, "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    found = json.loads(out)
+    assert set(found) >= {
+        "model",
+        "signature",
+        "n",
+        "left_out",
+        "scores",
+        "baseline",
+        "seconds",
+        "examples",
+        "parameters",
+    }
+    assert found["signature"] == "row -> number"
+    assert set(found["scores"]) == set(found["baseline"]) == {"rmse", "mae", "r2"}
+    assert place.with_suffix(".html").exists()
+    assert run(["test", str(place), str(tmp_path / "houses.csv"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n"] == 400
+    assert found["trained_on"] > 200
+    assert "flatters" in found["sentence"]
+
+
+def test_the_same_seed_gives_the_same_weights():
+    import torch
+
+    a, b = (warmer.learn("iris", epochs=3, seed=4) for _ in range(2))
+    for one, other in zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True):
+        assert torch.equal(one.nan_to_num(), other.nan_to_num())
+    assert a.evidence["scores"] == b.evidence["scores"]
+
+
+@pytest.mark.parametrize("name", ["wine", "breast-cancer", "diabetes", "xor", "moons", "circles", "spirals"])
+def test_every_built_in_set_is_learned(name):
+    model = warmer.learn(name, epochs=15)
+    lead = next(iter(model.evidence["scores"]))
+    ours, simplest = model.evidence["scores"][lead], model.evidence["baselines"]["constant"]["scores"][lead]
+    assert ours < simplest if lead == "rmse" else ours > simplest
