@@ -61,7 +61,7 @@ def line(name: str, found: dict[str, Any]) -> str:
 def compare(path: Path, y: str, wishes: dict[str, str]) -> dict[str, Any]:
     """Return the three errors and times on one table."""
     start = time.perf_counter()
-    model = warmer.learn(str(path), y=y, advice=False, **wishes)
+    model = warmer.learn(str(path), y=y, **wishes)
     ours = model.evidence["scores"]
     seconds = [time.perf_counter() - start]
     table = examples.open(str(path))

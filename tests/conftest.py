@@ -22,7 +22,7 @@ def digits_model():  # type: ignore[no-untyped-def]
     """A model of scikit-learn's digits, trained for real but briefly."""
     import warmer
 
-    return warmer.learn("digits", epochs=8, advice=False)
+    return warmer.learn("digits", epochs=8)
 
 
 @pytest.fixture(scope="session")
@@ -30,4 +30,4 @@ def iris_model():  # type: ignore[no-untyped-def]
     """A model of the irises."""
     import warmer
 
-    return warmer.learn("iris", epochs=20, advice=False)
+    return warmer.learn("iris", epochs=20)

@@ -55,7 +55,7 @@ def test_network_is_an_ordinary_module_whose_softmax_is_the_confidence(iris_mode
 def test_numbers_are_learned_with_intervals():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 2))
-    model = warmer.learn((x, 3 * x[:, 0] - x[:, 1] + rng.normal(size=400) * 0.1), epochs=40, advice=False)
+    model = warmer.learn((x, 3 * x[:, 0] - x[:, 1] + rng.normal(size=400) * 0.1), epochs=40)
     assert str(model.signature) == "row -> number"
     assert model.evidence["scores"]["r2"] > 0.9
     answer = model({"x1": 1.0, "x2": 1.0})
@@ -65,7 +65,7 @@ def test_numbers_are_learned_with_intervals():
 
 def test_the_command_line_learns_predicts_tests_and_reports(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run(["learn", "moons", "--set", "n=300", "--set", "epochs=10", "--set", "advice=false", "--json"]) == 0
+    assert run(["learn", "moons", "--set", "n=300", "--set", "epochs=10", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["signature"] == "row -> category"
     assert found["scores"]["accuracy"] > 0.8 > found["baseline"]["accuracy"]

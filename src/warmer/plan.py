@@ -60,8 +60,6 @@ class Plan:
     test_share: float = _choice(0.2, "share of the examples kept for the final test, 10,000 at the most")
     validation_share: float = _choice(0.15, "share kept for choosing, calibrating and stopping, 10,000 at the most")
     coverage: float = _choice(0.9, "how often a prediction set or interval shall contain the truth")
-    advice: bool = _choice(True, "train on small parts as well, to say what more examples or time would bring")
-    find_learning_rate: bool = _choice(False, "run the learning-rate finder first and print its advice")
     until: float | None = _choice(None, "stop as soon as the validation score reaches this")
     options: Mapping[str, Any] = field(default_factory=dict)
     why: Mapping[str, str] = field(default_factory=dict)

@@ -145,8 +145,6 @@ class Printer:
         for one in evidence["baselines"].values():
             self.say(f"  compared with: {one['what']}")
         self.say(f"\n{evidence['sentence'][:1].upper()}{evidence['sentence'][1:]}.")
-        for line in evidence.get("advice", []):
-            self.say(line)
 
     def scores(
         self, found: Mapping[str, float], intervals: Mapping[str, Any], baselines: Mapping[str, Mapping[str, float]]

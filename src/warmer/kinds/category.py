@@ -52,9 +52,7 @@ class Category(Kind):
         different = {_plain(cell) for cell in cells}
         if all(isinstance(label, int) for label in different):
             numbers = sorted(label for label in different if isinstance(label, int))
-            counted = (
-                numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[-1] + 1)) and len(numbers) <= 20
-            )
+            counted = len(numbers) <= 20 and numbers[0] in (0, 1) and numbers[-1] - numbers[0] == len(numbers) - 1
             if role == "y" and (len(numbers) <= 2 or (counted and len(cells) >= 3 * len(numbers))):
                 return Bid(
                     0.9, f"{len(numbers)} codes counted from {numbers[0]}" if counted else f"{len(numbers)} values"

@@ -417,7 +417,7 @@ class Descent:
 
 def _same(name: str, a: Any, b: Any) -> bool:
     """Tell whether two plans agree in a field; what was measured may differ from sitting to sitting."""
-    return name in ("precision", "memory_format", "threads", "advice", "find_learning_rate") or a == b
+    return name in ("precision", "memory_format", "threads") or a == b
 
 
 def _copied(state: Any) -> Any:
