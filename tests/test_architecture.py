@@ -14,7 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     {"cli"},
     {"report"},
-    {"story", "evidence"},
+    {"story", "course", "evidence"},
     {"opening"},
     {"model"},
     {"training"},

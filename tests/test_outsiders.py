@@ -90,7 +90,7 @@ class Own(nn.Module):
 
 def test_an_encoder_of_ones_own(tmp_path):
     settings = {"optimizer": "adamw", "learning_rate": 3e-3}
-    model = warmer.learn("digits", encoder=Own(), epochs=12, **settings)
+    model = warmer.learn("digits", encoder=Own(), epochs=24, **settings)
     assert isinstance(model.network.encoder, Own)
     assert model.evidence["scores"]["accuracy"] > 0.9
     place = model.save(tmp_path / "own.safetensors")

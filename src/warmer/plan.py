@@ -40,6 +40,9 @@ class Plan:
     warmup: float = _choice(0.05, "share of the steps in which the learning rate climbs")
     cooldown: float = _choice(0.3, "share of the steps, at the end, in which it falls to zero")
     patience: int = _choice(0, "validations without gain before the cool-down starts early; 0: never")
+    advice: bool = _choice(
+        True, "find out what twice the examples and twice the time would bring: two runs of an eighth"
+    )
     validations: int = _choice(30, "how often the validation examples are scored, over the whole run, at the most")
     clip: float = _choice(1.0, "largest norm of the gradient; 0: unlimited")
     dropout: float = _choice(0.0, "share of activations silenced at random in each training step")
@@ -58,7 +61,7 @@ class Plan:
     threads: int = _choice(0, "processor threads; 0: one for each physical core")
     group: str | None = _choice(None, "column whose equal values must stay on one side of the split")
     test_share: float = _choice(0.2, "share of the examples kept for the final test, 10,000 at the most")
-    validation_share: float = _choice(0.15, "share kept for choosing, calibrating and stopping, 10,000 at the most")
+    validation_share: float = _choice(0.15, "share kept for choosing, calibrating and stopping, 5,000 at the most")
     coverage: float = _choice(0.9, "how often a prediction set or interval shall contain the truth")
     until: float | None = _choice(None, "stop as soon as the validation score reaches this")
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -2,68 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import threading
+import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
 from warmer import evidence, examples, kinds, opening
+from warmer.course import Course, Listener, Silence
 from warmer.errors import InputError, UnknownName
 from warmer.examples import _prepare, _split
-from warmer.examples._prepare import Columns, Prepared
-from warmer.kinds._contract import Adopted, Head
+from warmer.examples._prepare import Prepared
+from warmer.kinds._contract import Adopted
 from warmer.model import Model, build
 from warmer.networks.network import Network
 from warmer.plan import Plan, convert
 from warmer.signature import Signature
 from warmer.training import device as devices
 from warmer.training import transfer
-from warmer.training.loop import Descent, Loss, Moment
-
-
-class Listener(Protocol):
-    """Somebody who is told what happens; the command line's printer, for example. Every method may do nothing."""
-
-    def recognised(self, columns: Columns, table: Any) -> None:
-        """Columns have been looked at."""
-
-    def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
-        """Everything is ready for training."""
-
-    def noted(self, sentence: str) -> None:
-        """Something else is worth a line."""
-
-    def moment(self, moment: Moment) -> None:
-        """A step has been made."""
-
-    def judged(self, model: Model) -> None:
-        """The model is finished."""
-
-
-class Silence:
-    """A listener that does nothing."""
-
-    def recognised(self, columns: Columns, table: Any) -> None:
-        """Nothing."""
-
-    def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
-        """Nothing."""
-
-    def noted(self, sentence: str) -> None:
-        """Nothing."""
-
-    def moment(self, moment: Moment) -> None:
-        """Nothing."""
-
-    def judged(self, model: Model) -> None:
-        """Nothing."""
+from warmer.training.loop import Loss
 
 
 @dataclass(frozen=True)
@@ -170,81 +131,35 @@ def learn(
     plan = _plan(prepared, wanted, adopted)
     devices.set_threads(plan)
     torch.manual_seed(plan.seed)
+    untouched = copy.deepcopy(encoder)
     network = build(prepared.x, prepared.y, plan, encoder)
-    comparison = evidence.compare(network.head, prepared)  # type: ignore[arg-type]
-    run = _Run(network, prepared, plan, listener, started, loss)
+
+    def fresh() -> Network:
+        return build(prepared.x, prepared.y, plan, copy.deepcopy(untouched))
+
+    course = Course(network, fresh, prepared, plan, listener, started, loss)
+    comparison = evidence.compare(course.head, prepared)
     if adopted is not None:
-        opening.start_with(adopted, network.encoder)
+        opening.start_with(adopted, course.network.encoder)
     place = Path(checkpoint) if checkpoint else None
     resumed = resume and place is not None and place.exists()
-    probe = run.fit_head() if adopted is not None and not resumed else None
-    if adopted is None or plan.fine_tune or probe is None:
-        run.descend(place, resumed, worthy=probe is not None)
-    model = Model(network, prepared.x, prepared.y, prepared.x_names, prepared.y_names, run.plan, history=run.history)
+    fitted = adopted is not None and not resumed and course.fit_head()
+    if not fitted or plan.fine_tune:
+        course.descend(place, resumed)
+    model = Model(
+        course.network, prepared.x, prepared.y, prepared.x_names, prepared.y_names, course.plan, history=course.history
+    )
     model.evidence = evidence.judge(model, prepared, comparison)
     model.evidence["own_encoder"] = encoder is not None
     if adopted is not None:
-        model.evidence["start"] = {"from": adopted.name, "head_alone": probe}
+        probe = course.head_alone
+        model.evidence["start"] = {"from": adopted.name, "head_alone": {probe.name: probe.value} if probe else None}
+    if course.curve is not None:
+        model.evidence["curve"] = course.curve
     model.evidence["seconds"] = time.monotonic() - started
-    model.evidence["training_seconds"] = run.seconds
+    model.evidence["training_seconds"] = course.seconds
     listener.judged(model)
     return model
-
-
-class _Run:
-    """The middle of the story: a network, examples and a plan, until the best weights are found."""
-
-    def __init__(
-        self, network: Network, prepared: Prepared, plan: Plan, listener: Listener, started: float, loss: Loss | None
-    ) -> None:
-        self.network, self.prepared, self.plan, self.listener = network, prepared, plan, listener
-        self.started, self.loss = started, loss
-        self.device = devices.choose(plan)
-        self.training = evidence.part(prepared, prepared.rows(_split.TRAIN))
-        self.validation = evidence.part(prepared, evidence.halves(prepared)[0])
-        self.history: list[dict[str, Any]] = []
-        self.seconds = 0.0
-
-    def fit_head(self) -> dict[str, float] | None:
-        """Fit a new head on the features of an encoder that has learned before; None where that head needs more."""
-        head = self.network.head
-        assert isinstance(head, Head)
-        if not head.pools:
-            return None
-        began = time.monotonic()
-        self.listener.noted("fitting the new head on the features of every example, computed once")
-        name, value = transfer.fit_head(
-            self.network, self.prepared.x, self.prepared.y, self.training, self.validation, self.plan, self.device
-        )
-        self.seconds += time.monotonic() - began
-        self.listener.noted(f"the new head alone: {name} {value:.4g} on the validation examples")
-        return {name: value}
-
-    def descend(self, place: Path | None, resumed: bool, worthy: bool) -> None:
-        """Train all of the network."""
-        prepared = self.prepared
-        descent = Descent(
-            self.network,
-            prepared.x,
-            prepared.y,
-            self.training,
-            self.validation,
-            self.plan,
-            self.device,
-            place=place,
-            seconds=_seconds(self),
-            loss=self.loss,
-            fingerprint=prepared.fingerprint(),
-            worthy=worthy,
-        )
-        if resumed and place is not None:
-            descent.resume(place)
-        self.plan = descent.plan
-        self.listener.planned(self.plan, prepared, sum(p.numel() for p in self.network.parameters()))
-        with interruptible(descent.stop):
-            for moment in descent:
-                self.listener.moment(moment)
-        self.history, self.seconds = descent.state.history, self.seconds + descent.state.seconds
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:
@@ -260,37 +175,3 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None) -> Plan:
         proposals += [transfer.proposals(n), adopted.plan]
     plan = Plan.derive(proposals, wanted.plan)
     return plan.but("you asked for it", options=dict(wanted.kinds)) if wanted.kinds else plan
-
-
-def _seconds(run: _Run) -> float | None:
-    """Return how long training may take, so that everything together keeps to the budget; None without one."""
-    if run.plan.minutes is None:
-        return None
-    spent = time.monotonic() - run.started
-    after = evidence.seconds_to_judge(run.network, run.prepared, run.plan)
-    left = run.plan.minutes * 60 - spent - after
-    if left < 1:
-        raise InputError(
-            f"reading the examples took {spent:.0f} s and judging will take about {after:.0f} s "
-            f"of the {60 * run.plan.minutes:.0f} s allowed; give more --minutes"
-        )
-    return left
-
-
-@contextlib.contextmanager
-def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Let the first Ctrl-C call `stop`; the second interrupts as usual."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def first(number: int, frame: Any) -> None:
-        stop()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -145,6 +145,8 @@ class Printer:
         for one in evidence["baselines"].values():
             self.say(f"  compared with: {one['what']}")
         self.say(f"\n{evidence['sentence'][:1].upper()}{evidence['sentence'][1:]}.")
+        if advice := evidence.get("curve", {}).get("sentence"):
+            self.say(f"What more would bring: {advice}.")
 
     def scores(
         self, found: Mapping[str, float], intervals: Mapping[str, Any], baselines: Mapping[str, Mapping[str, float]]

@@ -110,6 +110,7 @@ def summary(model: object, place: object) -> dict[str, object]:
         "examples": evidence["examples"],
         "parameters": model.parameters,
         "sentence": evidence["sentence"],
+        "curve": evidence.get("curve"),
         "ledger": evidence["ledger"],
         "calibration": {
             "before": {

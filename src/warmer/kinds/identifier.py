@@ -28,7 +28,9 @@ class Identifier(Kind):
     @classmethod
     def recognise(cls, cells: Cells, *, column: str, role: str) -> Bid:
         """Bid for columns without repetition that count up, are named like an id, or look like a generated key."""
-        if role == "y" or len(cells) < 20 or len(set(map(str, cells))) < len(cells):
+        if role == "y" or len(cells) < 20 or not isinstance(cells[0], (str, int, float, np.generic)):
+            return Bid(0.0)
+        if len(set(map(str, cells))) < len(cells):
             return Bid(0.0)
         if all(isinstance(cell, str) and _UUID.match(cell) for cell in cells):
             return Bid(0.97, "generated keys, one a row")

@@ -265,7 +265,7 @@ class Image(Kind):
             **common,
             "epochs": (float(np.clip(seen / n, 3, 60)), f"about {seen:,} pictures seen with {n:,} to learn from"),
             "batch": (
-                int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 32, 512 if colour else 256)),
+                int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 64, 512 if colour else 256)),
                 "pictures a step",
             ),
             "learning_rate": (0.24 if n > 5000 else 0.12, "airbench's for many pictures"),

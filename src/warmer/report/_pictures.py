@@ -20,6 +20,8 @@ def all_of(model: Model) -> dict[str, Figure]:
     """Return title → figure for everything the evidence holds."""
     evidence = model.evidence
     found = {"How training went": curves(model)} if model.history else {}
+    if evidence.get("curve", {}).get("of"):
+        found["What more would bring"] = more(evidence["curve"])
     parts = {"": evidence}
     if "answers" in evidence:
         parts = evidence["answers"]
@@ -66,6 +68,21 @@ def curves(model: Model) -> Figure:
         )
         right.set_ylabel(f"validation {name}", color=_WARM, fontsize=9)
         right.tick_params(labelsize=8)
+    return figure
+
+
+def more(curve: Mapping[str, Any]) -> Figure:
+    """Return a score with an eighth, with all, and (hoped for, hollow) with twice the examples and the time."""
+    figure, axes = _axes(4.6, 3.6)
+    for (what, values), colour in zip(curve["of"].items(), (_WARM, _COLD), strict=False):
+        axes.plot([1 / 8, 1], [values["eighth"], values["all"]], "o-", color=colour, markersize=5, label=what)
+        axes.plot([1, 2], [values["all"], values["twice"]], "--", color=colour, linewidth=1)
+        axes.plot([2], [values["twice"]], "o", color=colour, markersize=5, fillstyle="none")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([1 / 8, 1, 2], ["an eighth", "all", "twice?"], fontsize=9)
+    axes.minorticks_off()
+    axes.set_ylabel(f"validation {curve['score']}", fontsize=9)
+    axes.legend(fontsize=8, frameon=False)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,27 @@ from torch.optim import Optimizer
 from warmer.plan import Plan
 
 _STEPS_DOWN = 5
+
+
+class _Plain(Optimizer):
+    """Torch's base without its detour round the compiler: we never compile, and importing that takes a second."""
+
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
+    state_dict = inspect.unwrap(Optimizer.state_dict)
+    zero_grad = inspect.unwrap(Optimizer.zero_grad)
+
+
+class AdamW(_Plain, torch.optim.AdamW):
+    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101)."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class SGD(_Plain, torch.optim.SGD):
+    """Stochastic gradient descent with momentum."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
 
 
 def make(network: nn.Module, plan: Plan) -> Optimizer:
@@ -27,8 +49,8 @@ def make(network: nn.Module, plan: Plan) -> Optimizer:
         return Muon(filters, matrices, [p for _, p in named if p.dim() < 2], plan.learning_rate, plan.weight_decay)
     groups = _groups(named, plan)
     if plan.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
+        return SGD(groups, lr=plan.learning_rate, momentum=0.9, nesterov=True)
+    return AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str, Any]]:
@@ -49,7 +71,7 @@ def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str,
     return [{"params": ps, "weight_decay": decay, "peak": rate, "lr": rate} for (rate, decay), ps in found.items()]
 
 
-class Muon(Optimizer):
+class Muon(_Plain):
     """Momentum, orthogonalised by Newton–Schulz steps, for convolution filters; Adam for everything else.
 
     Jordan 2024 (github.com/KellerJordan/Muon), in the form of his CIFAR-10 speedrun: a filter bank keeps the length it

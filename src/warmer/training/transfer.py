@@ -7,10 +7,12 @@ the encoder from being bent out of shape by the first, blind steps.
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from warmer import scores
@@ -19,7 +21,7 @@ from warmer.kinds._contract import Batches, Head, Kind
 from warmer.networks.features import Features
 from warmer.networks.network import Network
 from warmer.plan import Plan, Proposal
-from warmer.training import precision
+from warmer.training import curve, precision
 from warmer.training.loop import Descent, Part, evaluate, goal
 
 _MOST_AT_ONCE = 256
@@ -76,10 +78,32 @@ class _Recall(nn.Module):
         return Features((x[:, 0].unflatten(1, (self.members, -1)).flatten(0, 1),), members=self.members)
 
 
+@dataclass(frozen=True)
+class Probe:
+    """How good a new head alone is.
+
+    Attributes:
+        name, value: of the choosing score, on the validation examples.
+        point: the lead score with an eighth of the examples and with all; None where that was not asked or not possible.
+    """
+
+    name: str
+    value: float
+    point: curve.Point | None = None
+
+
 def fit_head(
-    network: Network, x: Kind, y: Kind, training: Part, validation: Part, plan: Plan, device: torch.device
-) -> tuple[str, float]:
-    """Fit the network's head on its encoder's features, computed once; return the choosing score's name and value.
+    network: Network,
+    x: Kind,
+    y: Kind,
+    training: Part,
+    validation: Part,
+    plan: Plan,
+    device: torch.device,
+    *,
+    keys: NDArray[Any] | None = None,
+) -> Probe:
+    """Fit the network's head on its encoder's features, computed once; return how good that is.
 
     Several weight decays are tried; the one that is best on the validation examples stays.
 
@@ -89,26 +113,37 @@ def fit_head(
         training, validation: examples to learn from, and to choose by.
         plan: of the whole run.
         device: where to compute.
+        keys: of the training rows, by content, if an eighth of them is to be tried as well.
     """
     head = network.head
     assert isinstance(head, Head)
     learn, choose = (_cached(network, x, part, plan, device) for part in (training, validation))
     fresh = {name: tensor.clone() for name, tensor in head.state_dict().items()}
     score = goal(head, len(validation.rows))
-    best: tuple[float, dict[str, Tensor]] | None = None
-    short = _short(plan, len(training.rows))
+    best: tuple[float, float, dict[str, Tensor]] | None = None
     small = Network(_Recall(head.members), head)
-    for decay in _DECAYS:
+
+    def fitted(part: Part, decay: float, by: scores.Score) -> float:
         head.load_state_dict(fresh)
-        descent = Descent(small, _Cached(), y, learn, choose, dataclasses.replace(short, weight_decay=decay), device)
-        for _ in descent:
+        short = dataclasses.replace(_short(plan, len(part.rows)), weight_decay=decay)
+        for _ in Descent(small, _Cached(), y, part, choose, short, device):
             pass
-        value = _value(small, y, choose, short, device, score)
+        return _value(small, y, choose, short, device, by)
+
+    for decay in _DECAYS:
+        value = fitted(learn, decay, score)
         if best is None or score.better(value, best[0]):
-            best = value, {name: tensor.clone() for name, tensor in head.state_dict().items()}
+            best = value, decay, {name: tensor.clone() for name, tensor in head.state_dict().items()}
     assert best is not None
-    head.load_state_dict(best[1])
-    return score.name, best[0]
+    point = None
+    few = None if keys is None else curve.eighth(learn, keys)
+    lead = scores.get(head.scores[0])
+    if few is not None:
+        little = fitted(few, best[1], lead)
+        head.load_state_dict(best[2])
+        point = curve.Point(little, _value(small, y, choose, _short(plan, len(learn.rows)), device, lead))
+    head.load_state_dict(best[2])
+    return Probe(score.name, best[0], point)
 
 
 def _value(network: Network, y: Kind, part: Part, plan: Plan, device: torch.device, score: scores.Score) -> float:

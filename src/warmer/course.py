@@ -1,0 +1,230 @@
+"""The middle of the story: a network, examples and a plan, until the best weights are found."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from warmer import evidence, scores
+from warmer.errors import InputError
+from warmer.examples import _split
+from warmer.examples._prepare import Columns, Prepared
+from warmer.kinds._contract import Head
+from warmer.model import Model
+from warmer.networks.network import Network
+from warmer.plan import Plan
+from warmer.training import curve, transfer
+from warmer.training import device as devices
+from warmer.training.loop import Descent, Loss, Moment
+
+_LEAST_SECONDS = 2.0
+"""A short run beside the main one that gets less than this says nothing."""
+
+
+class Listener(Protocol):
+    """Somebody who is told what happens; the command line's printer, for example. Every method may do nothing."""
+
+    def recognised(self, columns: Columns, table: Any) -> None:
+        """Columns have been looked at."""
+
+    def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
+        """Everything is ready for training."""
+
+    def noted(self, sentence: str) -> None:
+        """Something else is worth a line."""
+
+    def moment(self, moment: Moment) -> None:
+        """A step has been made."""
+
+    def judged(self, model: Model) -> None:
+        """The model is finished."""
+
+
+class Silence:
+    """A listener that does nothing."""
+
+    def recognised(self, columns: Columns, table: Any) -> None:
+        """Nothing."""
+
+    def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
+        """Nothing."""
+
+    def noted(self, sentence: str) -> None:
+        """Nothing."""
+
+    def moment(self, moment: Moment) -> None:
+        """Nothing."""
+
+    def judged(self, model: Model) -> None:
+        """Nothing."""
+
+
+class Course:
+    """What happens between a plan and a finished network.
+
+    Args:
+        network: untrained, or with an encoder that has learned before; it is trained in place.
+        fresh: makes another untrained one, for the short runs beside it.
+        prepared: the examples.
+        plan: all choices.
+        listener: is told what happens.
+        started: when the budget began to run, `time.monotonic()`.
+        loss: the user's own.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        fresh: Callable[[], Network],
+        prepared: Prepared,
+        plan: Plan,
+        listener: Listener,
+        started: float,
+        loss: Loss | None,
+    ) -> None:
+        self.network, self.fresh = network, fresh
+        self.prepared, self.plan, self.listener = prepared, plan, listener
+        self.started, self.loss = started, loss
+        self.device = devices.choose(plan)
+        self.training = evidence.part(prepared, prepared.rows(_split.TRAIN))
+        self.validation = evidence.part(prepared, evidence.halves(prepared)[0])
+        self.history: list[dict[str, Any]] = []
+        self.seconds = 0.0
+        self.head_alone: transfer.Probe | None = None
+        self.curve: dict[str, Any] | None = None
+
+    @property
+    def head(self) -> Head:
+        """The network's end."""
+        assert isinstance(self.network.head, Head)
+        return self.network.head
+
+    def fit_head(self) -> bool:
+        """Fit a new head on the features of an encoder that has learned before; False where that head needs more."""
+        if not self.head.pools:
+            return False
+        began = time.monotonic()
+        self.listener.noted("fitting the new head on the features of every example, computed once")
+        probe = transfer.fit_head(
+            self.network,
+            self.prepared.x,
+            self.prepared.y,
+            self.training,
+            self.validation,
+            self.plan,
+            self.device,
+            keys=self.prepared.keys[self.training.rows] if self.plan.advice else None,
+        )
+        self.seconds += time.monotonic() - began
+        self.listener.noted(f"the new head alone: {probe.name} {probe.value:.4g} on the validation examples")
+        self.head_alone = probe
+        if probe.point is not None:
+            self._advise(probe.point, None, stopped=False)
+        return True
+
+    def descend(self, place: Path | None, resume: bool) -> None:
+        """Train all of the network, then find out what more examples and time would bring."""
+        prepared, plan = self.prepared, self.plan
+        aside = plan.advice and self.head_alone is None
+        left = self._seconds_left()
+        short = left / (curve.SHARE + 2) if left is not None and aside else None
+        aside = aside and (short is None or short >= _LEAST_SECONDS)
+        descent = Descent(
+            self.network,
+            prepared.x,
+            prepared.y,
+            self.training,
+            self.validation,
+            plan,
+            self.device,
+            place=place,
+            seconds=short * curve.SHARE if short is not None and aside else left,
+            loss=self.loss,
+            fingerprint=prepared.fingerprint(),
+            worthy=self.head_alone is not None,
+        )
+        if resume and place is not None:
+            descent.resume(place)
+        self.plan = descent.plan
+        self.listener.planned(self.plan, prepared, sum(p.numel() for p in self.network.parameters()))
+        with interruptible(descent.stop):
+            for moment in descent:
+                self.listener.moment(moment)
+        self.history, self.seconds = descent.state.history, self.seconds + descent.state.seconds
+        if aside and not descent.stopping:
+            self._draw_curves(descent, short)
+
+    def _draw_curves(self, descent: Descent, seconds: float | None) -> None:
+        """Make the short runs beside a finished one."""
+        began = time.monotonic()
+        state, n = descent.state, len(self.training.rows)
+        stopped = seconds is None and state.total < self.plan.epochs * n * 0.999
+        runs = curve.Curves(
+            self.fresh,
+            self.prepared.x,
+            self.prepared.y,
+            self.training,
+            self.validation,
+            self.prepared.keys[self.training.rows],
+            self.plan,
+            state.seen / n,
+            self.device,
+            seconds=seconds,
+            loss=self.loss,
+        )
+        now = curve.best(self.history, scores.get(self.head.scores[0]).name)
+        fewer = runs.fewer_examples()
+        less = None if stopped else runs.less_time()
+        examples = None if fewer is None else curve.Point(fewer, now)
+        self._advise(examples, None if less is None else curve.Point(less, now), stopped)
+        self.seconds += time.monotonic() - began
+
+    def _advise(self, examples: curve.Point | None, time: curve.Point | None, stopped: bool) -> None:
+        score = scores.get(self.head.scores[0])
+        self.curve = {
+            "score": score.name,
+            "of": {
+                what: {"eighth": point.little, "all": point.all, "twice": curve.forecast(score, point)}
+                for what, point in (("examples", examples), ("time", time))
+                if point is not None
+            },
+            "sentence": curve.sentence(score, examples, time, stopped),
+        }
+
+    def _seconds_left(self) -> float | None:
+        """Return how long training may take, so that everything together keeps to the budget; None without one."""
+        if self.plan.minutes is None:
+            return None
+        spent = time.monotonic() - self.started
+        after = evidence.seconds_to_judge(self.network, self.prepared, self.plan)
+        left = self.plan.minutes * 60 - spent - after
+        if left < 1:
+            raise InputError(
+                f"reading the examples took {spent:.0f} s and judging will take about {after:.0f} s "
+                f"of the {60 * self.plan.minutes:.0f} s allowed; give more --minutes"
+            )
+        return left
+
+
+@contextlib.contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C call `stop`; the second interrupts as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def first(number: int, frame: Any) -> None:
+        stop()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,169 @@
+"""Learning curves: what twice the examples and twice the time would bring.
+
+A network like the finished one learns from an eighth of the examples, and another from all of them in an eighth of the
+time. Errors of learning machines fall about as a power of either (Hestness et al. 2017, arXiv 1712.00409), so two points
+give a line, and the line a forecast one doubling on. It is a forecast: where the error cannot fall further, it promises
+too much, which is why the sentence says "at best".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from warmer import scores
+from warmer.kinds._contract import Batches, Head, Kind
+from warmer.networks.network import Network
+from warmer.plan import Plan
+from warmer.training.loop import Descent, Loss, Part
+
+SHARE = 8
+_FEWEST = 50
+_VALIDATIONS = 4
+_LEAST_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Point:
+    """A score on the validation examples with an eighth of something, and with all of it."""
+
+    little: float
+    all: float
+
+
+def forecast(score: scores.Score, point: Point) -> float:
+    """Return the score that twice as much would bring at best; never a worse one than now.
+
+    Args:
+        score: what was measured; its error is 1 − value where high is best, else the value itself.
+        point: with an eighth, and with all.
+    """
+    error = (lambda value: 1 - value) if score.best == "high" else (lambda value: value)
+    little, now = error(point.little), error(point.all)
+    if not 0 < now < little:
+        return point.all
+    doubled = now * (now / little) ** (1 / math.log2(SHARE))
+    return 1 - doubled if score.best == "high" else doubled
+
+
+def sentence(score: scores.Score, examples: Point | None, time: Point | None, stopped: bool) -> str:
+    """Say what twice the examples and twice the time would bring.
+
+    Args:
+        score: what was measured.
+        examples, time: the two measurements; None: not made.
+        stopped: whether training ended by itself because it no longer paid.
+    """
+    parts = []
+    if examples is not None:
+        parts.append(f"twice the examples {_gain(score, examples)}")
+    if time is not None:
+        parts.append(f"twice the time {_gain(score, time)}")
+    elif stopped:
+        parts.append("more time nothing: it stopped because it no longer gained")
+    now = examples or time
+    if now is None:
+        return ""
+    return f"{score.name} is {_number(score, now.all)} on the validation examples; at best, " + ", ".join(parts)
+
+
+def _gain(score: scores.Score, point: Point) -> str:
+    value = forecast(score, point)
+    if _number(score, value) == _number(score, point.all):
+        return "would change little"
+    return f"would make it {_number(score, value)} (an eighth makes it {_number(score, point.little)})"
+
+
+def _number(score: scores.Score, value: float) -> str:
+    return f"{value:.1%}" if score.unit == "share" else f"{value:,.4g}"
+
+
+class Curves:
+    """The short runs beside a finished one.
+
+    Args:
+        fresh: makes an untrained network like the finished one.
+        x, y: fitted kinds.
+        training, validation: examples to learn from, and to score by.
+        keys: of the training rows, by content: they decide which eighth.
+        plan: of the finished run.
+        epochs: how long it was.
+        device: where to compute.
+        seconds: how long each short run may take; None: the plan decides.
+        loss: the user's own.
+    """
+
+    def __init__(
+        self,
+        fresh: Callable[[], Network],
+        x: Batches,
+        y: Kind,
+        training: Part,
+        validation: Part,
+        keys: NDArray[Any],
+        plan: Plan,
+        epochs: float,
+        device: torch.device,
+        *,
+        seconds: float | None = None,
+        loss: Loss | None = None,
+    ) -> None:
+        self.fresh, self.x, self.y, self.training, self.validation = fresh, x, y, training, validation
+        self.keys, self.plan, self.epochs, self.device = keys, plan, epochs, device
+        self.seconds, self.loss = seconds, loss
+
+    def fewer_examples(self) -> float | None:
+        """Return the lead score after learning from an eighth of the examples; None where that is too few."""
+        part = eighth(self.training, self.keys)
+        if part is None:
+            return None
+        plan = self.plan if self.plan.patience else dataclasses.replace(self.plan, epochs=self.epochs)
+        batch = min(plan.batch, max(_LEAST_BATCH, len(part.rows) // 20))
+        return self._run(dataclasses.replace(plan, batch=batch), part)
+
+    def less_time(self) -> float:
+        """Return the lead score after an eighth of the time."""
+        return self._run(dataclasses.replace(self.plan, epochs=self.epochs / SHARE, patience=0), self.training)
+
+    def _run(self, plan: Plan, training: Part) -> float:
+        torch.manual_seed(plan.seed)
+        network = self.fresh()
+        head = network.head
+        assert isinstance(head, Head)
+        validations = plan.validations if plan.patience else _VALIDATIONS
+        plan = dataclasses.replace(plan, validations=validations, until=None)
+        descent = Descent(
+            network,
+            self.x,
+            self.y,
+            training,
+            self.validation,
+            plan,
+            self.device,
+            seconds=self.seconds,
+            loss=self.loss,
+        )
+        for _ in descent:
+            pass
+        return best(descent.state.history, scores.get(head.scores[0]).name)
+
+
+def eighth(training: Part, keys: NDArray[Any]) -> Part | None:
+    """Return an eighth of the examples, chosen by their content; None where that is too few to learn from."""
+    count = len(training.rows) // SHARE
+    if count < _FEWEST:
+        return None
+    return Part(training.inputs, training.targets, training.rows[np.argsort(keys, kind="stable")[:count]])
+
+
+def best(history: list[dict[str, Any]], name: str) -> float:
+    """Return a score at the validation whose weights were kept."""
+    kept = [one["scores"] for one in history if one.get("scores") and one["warmer"]]
+    return float(kept[-1][name]) if kept else math.nan

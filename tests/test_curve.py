@@ -1,0 +1,48 @@
+"""What twice the examples and twice the time would bring: a forecast from two points, said with its measurements."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import warmer
+from warmer import scores
+from warmer.training import curve
+from warmer.training.curve import Point
+
+
+def test_a_power_law_goes_on():
+    accuracy, rmse = scores.get("accuracy"), scores.get("rmse")
+    assert curve.forecast(accuracy, Point(1 - 0.08, 1 - 0.01)) == pytest.approx(1 - 0.005)
+    assert curve.forecast(rmse, Point(8.0, 1.0)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("point", [Point(0.9, 0.9), Point(0.95, 0.9), Point(0.9, 1.0)])
+def test_it_promises_nothing_where_there_is_nothing_to_gain(point):
+    assert curve.forecast(scores.get("accuracy"), point) == point.all
+    assert "would change little" in curve.sentence(scores.get("accuracy"), point, None, False)
+
+
+def test_the_sentence_names_what_was_measured():
+    told = curve.sentence(scores.get("accuracy"), Point(0.92, 0.99), None, True)
+    assert told == (
+        "accuracy is 99.0% on the validation examples; at best, twice the examples would make it 99.5% "
+        "(an eighth makes it 92.0%), more time nothing: it stopped because it no longer gained"
+    )
+
+
+def test_a_run_brings_its_curve_and_its_weights_do_not_depend_on_it():
+    settings = {"epochs": 8, "precision": "fp32", "memory_format": "contiguous"}
+    plain, told = (warmer.learn("digits", advice=advice, **settings) for advice in (False, True))
+    assert "curve" not in plain.evidence
+    found = told.evidence["curve"]
+    assert set(found["of"]) == {"examples", "time"}
+    for values in found["of"].values():
+        assert values["eighth"] < values["all"] <= values["twice"] <= 1
+    for a, b in zip(plain.network.state_dict().values(), told.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_too_few_examples_for_an_eighth():
+    found = warmer.learn("iris", epochs=5).evidence["curve"]
+    assert set(found["of"]) <= {"time"}
