@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +12,9 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from warmer import scores
+
+sys.path.insert(0, str(Path(__file__).parent))
+from contracts import scores as contract
 
 CATEGORIES = {
     "accuracy": lambda p, y: metrics.accuracy_score(y, p.argmax(1)),
@@ -23,6 +29,11 @@ NUMBERS = {
     "mae": metrics.mean_absolute_error,
     "r2": metrics.r2_score,
 }
+
+
+@pytest.mark.parametrize("name", scores.names())
+def test_contract(name):
+    contract.check_all(name)
 
 
 def guesses(count, seed, n=200):

@@ -18,7 +18,7 @@ from warmer.kinds._contract import Head
 from warmer.model import Model
 from warmer.networks.network import Network
 from warmer.plan import Plan
-from warmer.training import curve, transfer
+from warmer.training import curve, finder, transfer
 from warmer.training import device as devices
 from warmer.training.loop import Descent, Loss, Moment
 
@@ -97,6 +97,7 @@ class Course:
         self.seconds = 0.0
         self.head_alone: transfer.Probe | None = None
         self.curve: dict[str, Any] | None = None
+        self.range_test: dict[str, Any] | None = None
 
     @property
     def head(self) -> Head:
@@ -126,6 +127,14 @@ class Course:
         if probe.point is not None:
             self._advise(probe.point, None, stopped=False)
         return True
+
+    def try_learning_rates(self) -> None:
+        """Tell where a range test would put the learning rate."""
+        found = finder.range_test(
+            self.fresh(), self.prepared.x, self.prepared.y, self.training, self.plan, self.device, loss=self.loss
+        )
+        self.range_test = {**vars(found), "sentence": found.sentence()}
+        self.listener.noted(found.sentence())
 
     def descend(self, place: Path | None, resume: bool) -> None:
         """Train all of the network, then find out what more examples and time would bring."""
@@ -195,6 +204,11 @@ class Course:
             },
             "sentence": curve.sentence(score, examples, time, stopped),
         }
+
+    def advice(self) -> dict[str, Any]:
+        """Return what was found out beside the training, for the evidence."""
+        both = {"curve": self.curve, "range_test": self.range_test}
+        return {name: value for name, value in both.items() if value is not None}
 
     def _seconds_left(self) -> float | None:
         """Return how long training may take, so that everything together keeps to the budget; None without one."""

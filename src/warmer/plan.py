@@ -34,6 +34,9 @@ class Plan:
     batch: int = _choice(64, "examples a step")
     optimizer: str = _choice("adamw", "how a step is made of a gradient", ("adamw", "muon", "sgd"))
     learning_rate: float = _choice(1e-3, "peak step size")
+    find_learning_rate: bool = _choice(
+        False, "before training, try a hundred rising learning rates; advice, changes nothing"
+    )
     fine_tune: bool = _choice(False, "let an encoder that has learned before learn on, after its new head has")
     encoder_rate: float = _choice(1.0, "learning rate of the encoder's last layers, as a multiple of the head's")
     weight_decay: float = _choice(0.01, "pull of every weight matrix towards zero, decoupled from the gradient")
@@ -47,6 +50,7 @@ class Plan:
     clip: float = _choice(1.0, "largest norm of the gradient; 0: unlimited")
     dropout: float = _choice(0.0, "share of activations silenced at random in each training step")
     label_smoothing: float = _choice(0.0, "probability given to the wrong categories on purpose")
+    activation: str = _choice("relu", "what bends the answer of each neuron", ("relu", "gelu", "tanh", "sigmoid"))
     width: int = _choice(0, "channels or neurons of a hidden layer; 0: the encoder's own choice")
     depth: int = _choice(0, "hidden layers or stages; 0: the encoder's own choice")
     members: int = _choice(1, "networks trained at once in one (an ensemble that shares its weights)")

@@ -144,6 +144,8 @@ def learn(
     place = Path(checkpoint) if checkpoint else None
     resumed = resume and place is not None and place.exists()
     fitted = adopted is not None and not resumed and course.fit_head()
+    if plan.find_learning_rate:
+        course.try_learning_rates()
     if not fitted or plan.fine_tune:
         course.descend(place, resumed)
     model = Model(
@@ -154,8 +156,7 @@ def learn(
     if adopted is not None:
         probe = course.head_alone
         model.evidence["start"] = {"from": adopted.name, "head_alone": {probe.name: probe.value} if probe else None}
-    if course.curve is not None:
-        model.evidence["curve"] = course.curve
+    model.evidence |= course.advice()
     model.evidence["seconds"] = time.monotonic() - started
     model.evidence["training_seconds"] = course.seconds
     listener.judged(model)

@@ -5,6 +5,7 @@ A source is a module with
     OPTIONS: dict[str, default]                    what a user may set
     claims(thing) -> bool                          whether it can read this; looks, does not read
     read(thing, **options) -> Table                the cells
+    sample(folder) -> thing                        a tiny thing it can read, made in a folder where it needs one
 
 `open(thing)` asks each in turn, in the order of their names; exactly one shall claim.
 """

@@ -84,7 +84,8 @@ def decide(
         decisions.append(_decision(name, kind, bid, table, answers, inputs, bool(x) or name in asked, group))
     used = [d for d in decisions if d.role == "x"]
     if not used:
-        raise InputError(f"no column of `{table.origin}` is left to learn from; name them with --x")
+        first = next((f" (`{d.column}`: {d.why})" for d in decisions if d.role == UNUSED and d.why), "")
+        raise InputError(f"no column of `{table.origin}` is left to learn from{first}; name them with --x")
     return _signed(decisions, used, answers, signature)
 
 
@@ -99,7 +100,13 @@ def _bid(table: Table, name: str, role: str, asked: Mapping[str, str]) -> tuple[
         return UNUSED, Bid(0.0, "holds nothing")
     # Evenly spaced, so that a column that counts rows still counts evenly.
     sample = list(there[:: max(1, len(there) // _LOOKED_AT)])
-    return kinds.recognise(sample, name, role)
+    kind, bid = kinds.recognise(sample, name, role)
+    if bid.sure > 0:
+        return kind, bid
+    unknown = f"no kind knows cells like `{str(sample[0])[:60]}`"
+    if role == "y":
+        raise InputError(f"column `{name}` cannot be the answer: {unknown}; name its kind with --column {name}=KIND")
+    return UNUSED, Bid(0.0, unknown)
 
 
 def _decision(

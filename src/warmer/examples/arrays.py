@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ def claims(thing: Any) -> bool:
         return True
     pair = isinstance(thing, tuple) and len(thing) == 2
     return pair and all(hasattr(part, "shape") and hasattr(part, "__array__") for part in thing)
+
+
+def sample(folder: Path) -> Any:
+    """Return a table of three columns."""
+    return pd.DataFrame({"a": np.arange(40) % 7, "b": np.linspace(0, 1, 40), "y": ["small", "big"] * 20})
 
 
 def read(thing: Any) -> Table:

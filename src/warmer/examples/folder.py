@@ -19,10 +19,19 @@ _IGNORED = (".txt", ".md", ".html", ".pdf", ".json", ".xml", ".csv", ".tsv", ".p
 
 def claims(thing: Any) -> bool:
     """Claim folders, zips and tars."""
-    if not isinstance(thing, (str, Path)):
+    if not isinstance(thing, (str, Path)) or thing == "":
         return False
     path = Path(thing)
     return path.is_dir() or (path.is_file() and _tree.is_archive(path))
+
+
+def sample(folder: Path) -> Any:
+    """Write a folder of two class folders of tiny grey pictures in the oldest of formats."""
+    for k in range(40):
+        place = folder / "sample" / ("dark" if k < 20 else "bright") / f"{k}.pgm"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"P5 4 4 255\n" + bytes([6 * k] * 16))
+    return folder / "sample"
 
 
 def read(thing: Any) -> Table:

@@ -19,6 +19,11 @@ def claims(thing: Any) -> bool:
     return isinstance(thing, list)
 
 
+def sample(folder: Path) -> Any:
+    """Return a list of mappings and answers."""
+    return [({"size": k, "colour": "red" if k % 3 else "blue"}, "big" if k > 19 else "small") for k in range(40)]
+
+
 def read(thing: list[Any]) -> Table:
     """Return the columns."""
     if not thing:

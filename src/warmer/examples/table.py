@@ -30,6 +30,14 @@ def claims(thing: Any) -> bool:
     return isinstance(thing, (str, Path)) and Path(thing).is_file() and _suffix(Path(thing)) in _SUFFIXES
 
 
+def sample(folder: Path) -> Any:
+    """Write a CSV file."""
+    place = folder / "sample.csv"
+    rows = [f"{k % 7},{k / 40},{'small' if k < 20 else 'big'}" for k in range(40)]
+    place.write_text("\n".join(["a,b,y", *rows]), encoding="utf-8")
+    return place
+
+
 def read(thing: Any) -> Table:
     """Read one table."""
     path = Path(thing)

@@ -259,10 +259,11 @@ class Image(Kind):
                 "dropout": (0.1, "silenced channels"),
                 "pooling": ("mean", "over the whole picture"),
             }
-        seen = (600_000 if colour else 150_000) if side > 16 else 60_000
-        long = minutes is not None and minutes >= 15 and colour
+        seen = (400_000 if colour else 150_000) if side > 16 else 60_000
+        many = colour and n > 10_000 and (minutes is None or minutes >= 6)
         return {
             **common,
+            "label_smoothing": (0.2 if many else 0.1, "keeps a network from being too sure"),
             "epochs": (float(np.clip(seen / n, 3, 60)), f"about {seen:,} pictures seen with {n:,} to learn from"),
             "batch": (
                 int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 64, 512 if colour else 256)),
@@ -271,10 +272,11 @@ class Image(Kind):
             "learning_rate": (0.24 if n > 5000 else 0.12, "airbench's for many pictures"),
             "weight_decay": (0.0, "filters are kept at a fixed length"),
             "width": (
-                64 if long else 32 if colour else 24,
-                "channels of the first group" + (", wide for a long run" if long else ""),
+                64 if many else 32 if colour else 24,
+                "channels of the first group" + (", wide for so many pictures" if many else ""),
             ),
             "depth": (3 if side >= 20 else 2, "groups of two convolutions"),
+            "activation": ("gelu" if many else "relu", "a smoother bend" if many else "the quickest"),
         }
 
     def encoder(self, plan: Plan) -> nn.Module:
@@ -293,7 +295,9 @@ class Image(Kind):
             if self.covariance
             else torch.eye(4 * self.channels)
         )
-        return ConvNet(self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout)
+        return ConvNet(
+            self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout, plan.activation
+        )
 
 
 def open_picture(cell: Any) -> PIL.Image:

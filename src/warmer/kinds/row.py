@@ -213,7 +213,9 @@ class RowEncoder(nn.Module):
             self.register_buffer(f"places_{name}", torch.tensor(places, dtype=torch.long), persistent=False)
         with torch.no_grad():
             width = self.joined(torch.zeros(2, sum(row.sizes))).shape[1]
-        self.body = EnsembleMLP(width, plan.width or 256, plan.depth or 2, max(1, plan.members), plan.dropout)
+        self.body = EnsembleMLP(
+            width, plan.width or 256, plan.depth or 2, max(1, plan.members), plan.dropout, plan.activation
+        )
 
     def joined(self, x: Tensor) -> Tensor:
         """Return the encoded columns side by side, `[batch, sum of encoded sizes]`."""

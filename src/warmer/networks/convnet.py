@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from warmer.networks.blocks import Activation
 from warmer.networks.features import Features
 
 _WHITENING_EPS = 5e-4
@@ -24,6 +25,7 @@ class ConvNet(nn.Module):
         covariance: of 2×2 patches of standardised pictures, `[channels * 4, channels * 4]`.
         stride: step of the whitening convolution.
         dropout: share of channels silenced after each group in training.
+        activation: what bends each layer's answer.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class ConvNet(nn.Module):
         covariance: Tensor,
         stride: int = 1,
         dropout: float = 0.0,
+        activation: str = "relu",
     ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, deviation)
@@ -43,15 +46,16 @@ class ConvNet(nn.Module):
         self.whiten.weight.data.copy_(filters)
         self.whiten.weight.requires_grad_(False)
         nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
+        self.activation = Activation(activation)
         self.groups = nn.ModuleList()
         before = len(filters)
         for width in widths:
-            self.groups.append(_Group(before, width, dropout))
+            self.groups.append(_Group(before, width, dropout, activation))
             before = width
 
     def forward(self, x: Tensor) -> Features:
         """Map pictures `[batch, channels, height, width]` in 0..1 to one map a group."""
-        x = torch.relu(self.whiten(self.normalise(x)))
+        x = self.activation(self.whiten(self.normalise(x)))
         maps = []
         for group in self.groups:
             x = group(x)
@@ -78,18 +82,18 @@ class Normalise(nn.Module):
 class _Group(nn.Module):
     """Convolution, pooling, convolution."""
 
-    def __init__(self, inputs: int, width: int, dropout: float) -> None:
+    def __init__(self, inputs: int, width: int, dropout: float, activation: str) -> None:
         super().__init__()
         self.first, self.second = _conv(inputs, width), _conv(width, width)
         self.norm1, self.norm2 = _norm(width), _norm(width)
-        self.dropout = nn.Dropout2d(dropout)
+        self.activation, self.dropout = Activation(activation), nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x)
         if min(x.shape[2:]) > 1:
             x = nn.functional.max_pool2d(x, 2)
-        x = torch.relu(self.norm1(x))
-        found: Tensor = self.dropout(torch.relu(self.norm2(self.second(x))))
+        x = self.activation(self.norm1(x))
+        found: Tensor = self.dropout(self.activation(self.norm2(self.second(x))))
         return found
 
 

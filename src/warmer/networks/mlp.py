@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from warmer.networks.blocks import SharedLinear
+from warmer.networks.blocks import Activation, Dropout, SharedLinear
 from warmer.networks.features import Features
 
 
@@ -16,21 +16,18 @@ class EnsembleMLP(nn.Module):
         width, depth: neurons of a hidden layer; hidden layers.
         members: ensemble size; 1 is a plain perceptron.
         dropout: share of activations silenced in training.
+        activation: what bends each layer's answer.
     """
 
-    def __init__(self, inputs: int, width: int, depth: int, members: int, dropout: float) -> None:
+    def __init__(self, inputs: int, width: int, depth: int, members: int, dropout: float, activation: str) -> None:
         super().__init__()
         self.members = members
         layers: list[nn.Module] = []
         for level in range(depth):
-            layers += [
-                SharedLinear(inputs if level == 0 else width, width, members, first=level == 0 and members > 1),
-                nn.ReLU(),
-                nn.Dropout(dropout),
-            ]
+            first = SharedLinear(members, inputs, width) if members > 1 else nn.Linear(inputs, width)
+            layers += [nn.Linear(width, width) if level else first, Activation(activation), Dropout(dropout)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Features:
         """Map `[batch, inputs]` to features of rank 0, one vector a member."""
-        spread = x.repeat_interleave(self.members, 0) if self.members > 1 else x
-        return Features((self.layers(spread),), members=self.members)
+        return Features((self.layers(x),), members=self.members)

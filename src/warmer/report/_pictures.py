@@ -20,6 +20,8 @@ def all_of(model: Model) -> dict[str, Figure]:
     """Return title → figure for everything the evidence holds."""
     evidence = model.evidence
     found = {"How training went": curves(model)} if model.history else {}
+    if evidence.get("range_test", {}).get("rates"):
+        found["Which learning rate?"] = rates(evidence["range_test"])
     if evidence.get("curve", {}).get("of"):
         found["What more would bring"] = more(evidence["curve"])
     parts = {"": evidence}
@@ -68,6 +70,20 @@ def curves(model: Model) -> Figure:
         )
         right.set_ylabel(f"validation {name}", color=_WARM, fontsize=9)
         right.tick_params(labelsize=8)
+    return figure
+
+
+def rates(test: Mapping[str, Any]) -> Figure:
+    """Return the loss over a rising learning rate, the planned rate and the one where the loss falls fastest."""
+    figure, axes = _axes(4.6, 3.6)
+    axes.plot(test["rates"], test["losses"], color=_COLD, linewidth=1.5)
+    axes.axvline(test["planned"], color=_WARM, linewidth=1, label="planned")
+    if test["fastest"] is not None:
+        axes.axvline(test["fastest"], color="#888888", linewidth=1, linestyle="--", label="falls fastest")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate", fontsize=9)
+    axes.set_ylabel("training loss, smoothed", fontsize=9)
+    axes.legend(fontsize=8, frameon=False)
     return figure
 
 

@@ -107,6 +107,7 @@ class Descent:
         loss: (outputs, targets) → one number or one an example, instead of the head's own.
         fingerprint: of the examples; a checkpoint of others is refused.
         worthy: whether the network is worth keeping as it comes, so that it has to be beaten.
+        schedule: (plan, share of the run that is over) → share of the peak learning rate.
     """
 
     CHECKPOINT_EVERY = 20.0
@@ -127,12 +128,13 @@ class Descent:
         loss: Loss | None = None,
         fingerprint: str = "",
         worthy: bool = False,
+        schedule: Callable[[Plan, float], float] = schedules.rate,
     ) -> None:
         self.made = time.perf_counter()
         self.network, self.x, self.y = network, x, y
         self.training, self.validation, self.plan = training, validation, plan
         self.device, self.place, self.limit, self.own_loss = device, place, seconds, loss
-        self.fingerprint = fingerprint
+        self.fingerprint, self.schedule = fingerprint, schedule
         head = network.head
         assert isinstance(head, Head)
         self.head = head
@@ -201,7 +203,7 @@ class Descent:
         x, targets = self._batch(rows)
         if plan.augment:
             x = self.x.augment(x, torch.Generator().manual_seed(self._seed()), int(self._epoch()))
-        rate = schedules.rate(plan, self.done()) * state.scale
+        rate = self.schedule(plan, self.done()) * state.scale
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate
         self.network.train()

@@ -55,7 +55,7 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
     pictures = isinstance(x, Tensor) and x.dim() == 4
     formats = ["channels_last", "contiguous"] if pictures else ["contiguous"]
     formats = formats if plan.memory_format == "measure" else [plan.memory_format]
-    precisions = ["fp32", "bf16"] if pictures and _has_bf16(device) else ["fp32"]
+    precisions = ["fp32", "bf16"] if _has_bf16(device) else ["fp32"]
     precisions = precisions if plan.precision == "measure" else [plan.precision]
     tries = [
         (p, f) for f in formats for p in precisions if not (p == "bf16" and f == "contiguous" and len(formats) > 1)

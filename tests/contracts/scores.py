@@ -1,0 +1,43 @@
+"""What every score must do. Run over whatever the list of scores holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from warmer import scores
+
+UNITS = {"share", "nats", "y", ""}
+
+
+def answers_like(score):
+    """Return truths, perfect answers and poor ones of whichever sort this score takes."""
+    generator = np.random.default_rng(0)
+    truths = np.arange(120) % 8
+    perfect = np.eye(8)[truths] * (1 - 1e-9) + 1e-10
+    poor = generator.dirichlet(np.ones(8) * 0.3, 120)
+    try:
+        score(perfect, truths)
+    except (IndexError, ValueError):
+        numbers = generator.normal(size=120)
+        return numbers, numbers.copy(), numbers + generator.normal(size=120)
+    return truths, perfect, poor
+
+
+def check_all(name):
+    """Run every check on one score."""
+    score = scores.get(name)
+    assert score.name == name
+    assert score.unit in UNITS
+    assert score.best in ("high", "low")
+    assert (score.function.__doc__ or "").strip(), "says what it measures"
+    truths, perfect, poor = answers_like(score)
+    best, worse = score(perfect, truths), score(poor, truths)
+    assert isinstance(best, float)
+    assert score.better(best, worse)
+    assert best == pytest.approx(1.0 if score.best == "high" else 0.0, abs=1e-6)
+    order = np.random.default_rng(1).permutation(len(truths))
+    if name != "ece":  # its bins cut through equal confidences
+        assert score(poor[order], truths[order]) == pytest.approx(worse)
+    low, high = scores.interval(score, poor, truths)
+    assert low <= worse <= high

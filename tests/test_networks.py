@@ -1,0 +1,104 @@
+"""Small parts of networks, against what they stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from warmer.networks.blocks import ACTIVATIONS, Activation, Dropout, MemberLinear, PiecewiseLinear, SharedLinear
+from warmer.networks.convnet import ConvNet
+from warmer.networks.mlp import EnsembleMLP
+from warmer.plan import Plan
+from warmer.training import optimisers
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.9])
+def test_dropout_silences_its_share_and_keeps_the_mean(share):
+    torch.manual_seed(0)
+    found = Dropout(share)(torch.ones(1000, 301))
+    assert (found == 0).float().mean().item() == pytest.approx(share, abs=0.004)
+    assert found.mean().item() == pytest.approx(1, abs=0.02)
+    assert len(found.unique()) == 2
+
+
+def test_dropout_follows_the_seed_and_rests_in_evaluation():
+    x, layer = torch.rand(7, 5), Dropout(0.5)
+    torch.manual_seed(1)
+    first = layer(x)
+    torch.manual_seed(1)
+    assert torch.equal(first, layer(x))
+    assert torch.equal(layer.eval()(x), x)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_bends(name):
+    layer, x = Activation(name), torch.linspace(-3, 3, 7, requires_grad=True)
+    assert name in Plan.__dataclass_fields__["activation"].metadata["allowed"]
+    torch.autograd.gradcheck(layer, torch.linspace(-2.9, 3, 6, dtype=torch.float64, requires_grad=True))
+    assert not torch.allclose(layer(x)[1:] - layer(x)[:-1], (layer(x)[1] - layer(x)[0]).expand(6))
+
+
+def test_members_see_the_same_example_through_their_own_scales():
+    layer, x = SharedLinear(3, 2, 5), torch.rand(4, 2)
+    found = layer(x).view(4, 3, 5)
+    for member in range(3):
+        torch.testing.assert_close(found[:, member], (x * layer.scale[member]) @ layer.weight.t() + layer.bias[member])
+
+
+def test_an_ensemble_of_linear_layers_is_that_many_layers():
+    torch.manual_seed(0)
+    layer, x = MemberLinear(3, 5, 2), torch.rand(4, 3, 5)
+    found = layer(x.flatten(0, 1)).view(4, 3, 2)
+    for member in range(3):
+        torch.testing.assert_close(found[:, member], x[:, member] @ layer.weight[member] + layer.bias[member])
+
+
+def test_an_ensemble_answers_for_each_example_alone():
+    network, x = EnsembleMLP(5, 8, 2, 4, 0.3, "relu").eval(), torch.rand(6, 5)
+    together = network(x).maps[0]
+    assert together.shape == (24, 8)
+    torch.testing.assert_close(network(x[2:3]).maps[0], together[8:12])
+
+
+def test_a_piecewise_linear_code_interpolates():
+    layer = PiecewiseLinear(((0.0, 1.0, 3.0),), 2)
+    left, middle, right = (layer(torch.tensor([[value]]))[0, 0] for value in (1.0, 2.0, 3.0))
+    torch.testing.assert_close(middle, (left + right) / 2)
+    torch.testing.assert_close(layer(torch.tensor([[float("nan")]]))[0, 0], layer.missing[0])
+
+
+def test_whitening_makes_neighbouring_pixels_uncorrelated():
+    generator = np.random.default_rng(0)
+    pictures = torch.tensor(generator.normal(size=(200, 1, 9, 9)).cumsum(2).cumsum(3), dtype=torch.float32)
+    patches = pictures.unfold(2, 2, 1).unfold(3, 2, 1).reshape(-1, 4)
+    network = ConvNet(1, (4,), (0.0,), (1.0,), patches.t() @ patches / len(patches))
+    answers = nn.functional.conv2d(pictures, network.whiten.weight)[:, :4].permute(0, 2, 3, 1).reshape(-1, 4)
+    torch.testing.assert_close(answers.t() @ answers / len(answers), torch.eye(4), atol=0.02, rtol=0)
+
+
+def test_orthogonalised_steps_have_about_one_length_in_every_direction():
+    torch.manual_seed(0)
+    for shape in ((8, 30), (30, 8)):
+        lengths = torch.linalg.svdvals(optimisers.orthogonalise(torch.randn(shape), 5))
+        assert lengths.min() > 0.5
+        assert lengths.max() < 1.3
+
+
+@pytest.mark.parametrize(("name", "peer"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
+def test_optimisers_step_like_torch(name, peer):
+    torch.manual_seed(0)
+    ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)
+    theirs.load_state_dict(ours.state_dict())
+    made = optimisers.make(ours, Plan(optimizer=name, weight_decay=0.0, learning_rate=0.01))
+    options = {"betas": (0.9, 0.99)} if name == "adamw" else {"momentum": 0.9, "nesterov": True}
+    plain = peer(theirs.parameters(), lr=0.01, weight_decay=0.0, **options)
+    x = torch.rand(5, 3)
+    for _ in range(3):
+        for network, optimiser in ((ours, made), (theirs, plain)):
+            optimiser.zero_grad()
+            network(x).square().sum().backward()
+            optimiser.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
