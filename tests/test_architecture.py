@@ -22,7 +22,7 @@ ORDER = [
     {"novelty"},
     {"kinds"},
     {"networks", "scores", "files"},
-    {"signature", "plan", "errors"},
+    {"signature", "plan", "errors", "words"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 

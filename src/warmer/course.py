@@ -21,6 +21,7 @@ from warmer.plan import Plan
 from warmer.training import curve, finder, transfer
 from warmer.training import device as devices
 from warmer.training.loop import Descent, Loss, Moment
+from warmer.words import figures
 
 _LEAST_SECONDS = 2.0
 """A short run beside the main one that gets less than this says nothing."""
@@ -122,7 +123,7 @@ class Course:
             keys=self.prepared.keys[self.training.rows] if self.plan.advice else None,
         )
         self.seconds += time.monotonic() - began
-        self.listener.noted(f"the new head alone: {probe.name} {probe.value:.4g} on the validation examples")
+        self.listener.noted(f"the new head alone: {probe.name} {figures(probe.value)} on the validation examples")
         self.head_alone = probe
         if probe.point is not None:
             self._advise(probe.point, None, stopped=False)

@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
+from warmer.words import figures
+
 if TYPE_CHECKING:
     from warmer.examples._contract import Table
     from warmer.examples._prepare import Columns, Prepared
@@ -116,7 +118,7 @@ class Printer:
             self._clear()
             self.say(f"  {moment.note}")
         if moment.scores is not None:
-            self._lead = ", ".join(f"{name} {value:.4g}" for name, value in list(moment.scores.items())[:2])
+            self._lead = ", ".join(f"{name} {figures(value)}" for name, value in list(moment.scores.items())[:2])
             self._clear()
             word = "warmer" if moment.warmer else "colder"
             self.say(f"  {moment.epoch:5.1f}  {moment.loss:7.4f}  {self._lead}  {word}")
@@ -156,7 +158,12 @@ class Printer:
         for name, value in found.items():
             low, high = intervals[name]
             rows.append(
-                (name, f"{value:.5g}", f"{low:.5g} – {high:.5g}", *(f"{one[name]:.5g}" for one in baselines.values()))
+                (
+                    name,
+                    figures(value, 5),
+                    f"{figures(low, 5)} – {figures(high, 5)}",
+                    *(figures(one[name], 5) for one in baselines.values()),
+                )
             )
         table(("score", "model", "95 % interval", *baselines), rows, self.out)
 

@@ -103,7 +103,7 @@ def _allocate(shape: tuple[int, ...], dtype: str, where: str) -> Array:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if where == "memory" or (where == "auto" and size <= _SHARE_OF_MEMORY * free_memory()):
         return np.zeros(shape, dtype=dtype)
-    with tempfile.NamedTemporaryFile(prefix="warmer-", suffix=".arrays") as file:
+    with tempfile.TemporaryFile(prefix="warmer-") as file:
         file.truncate(max(size, 1))
         return np.memmap(file, dtype=dtype, mode="r+", shape=shape)  # the file goes when the array does
 

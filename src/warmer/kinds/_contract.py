@@ -24,6 +24,7 @@ from warmer.errors import BadCell
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
+from warmer.words import figures
 
 Array = NDArray[Any]
 Cells = Sequence[Any]
@@ -416,4 +417,4 @@ class Head(nn.Module, ABC):
         """Say in plain words how good the model is."""
         name = next(iter(scores))
         simplest = baseline.get(name, float("nan"))
-        return f"{name} {scores[name]:.4g} on {n:,} examples it never saw; the simplest guess: {simplest:.4g}"
+        return f"{name} {figures(scores[name])} on {n:,} examples it never saw; the simplest guess: {figures(simplest)}"

@@ -19,6 +19,7 @@ from warmer.kinds._contract import Answer, Array, Bid, Cells, Head, Kind
 from warmer.networks.blocks import PiecewiseLinear, Standardise, readout
 from warmer.networks.features import Features, FeatureSpec
 from warmer.plan import Plan, Proposal
+from warmer.words import figures
 
 _PATTERN = re.compile(
     r"\s*(?P<before>[^\d\s.,+-]{0,4})\s*"
@@ -410,8 +411,8 @@ class NumberHead(Head):
         """Say how far off an answer is on average."""
         unit = f" {self.kind.unit}" if self.kind.unit else ""
         return (
-            f"off by {scores['mae']:,.4g}{unit} on average on {n:,} examples it never saw; "
-            f"always answering the mean would be off by {baseline['mae']:,.4g}{unit}"
+            f"off by {figures(scores['mae'])}{unit} on average on {n:,} examples it never saw; "
+            f"always answering the mean would be off by {figures(baseline['mae'])}{unit}"
         )
 
 

@@ -354,7 +354,10 @@ def _of_column(name: str, index: int, score: Any) -> Any:
 
 
 def _mean_of(scores: Sequence[Any], heads: Sequence[Head]) -> Any:
-    """Return the mean over columns of R² (numbers) or the head's first score (others; negative where low is best)."""
+    """Return the mean over columns of R² (numbers) or the head's first score (others; negative where low is best).
+
+    It is called `mean_r2` and the like where all columns have the same, else `mean`.
+    """
     from warmer.scores import Score
 
     leads = []
@@ -368,4 +371,5 @@ def _mean_of(scores: Sequence[Any], heads: Sequence[Head]) -> Any:
         signed = [score(answers, truths) * (1 if score.best == "high" else -1) for score in leads]
         return float(np.mean(signed))
 
-    return Score("mean", function, "", "high")
+    which = {score.name.partition(": ")[2] for score in leads}
+    return Score(f"mean_{which.pop()}" if len(which) == 1 else "mean", function, "", "high")

@@ -10,6 +10,7 @@ from typing import Any
 from warmer.model import Model
 from warmer.plan import show
 from warmer.training.checkpoint import write_whole
+from warmer.words import figures
 
 
 def write(model: Model, path: str | Path) -> Path:
@@ -28,6 +29,7 @@ def page(model: Model) -> str:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     environment.filters["short"] = _short
+    environment.filters["value"] = _value
     template = environment.from_string((Path(__file__).parent / "page.html").read_text(encoding="utf-8"))
     evidence = model.evidence
     pictures = {name: _embedded(figure) for name, figure in _pictures.all_of(model).items()}
@@ -42,7 +44,14 @@ def page(model: Model) -> str:
 def _short(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return figures(value) if isinstance(value, float) else str(value)
+
+
+def _value(value: Any) -> str:
+    """Return an answer, several columns of it as `name number, …`."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(part)}" for name, part in value.items())
+    return _short(value)
 
 
 def _embedded(figure: Any) -> str:

@@ -23,6 +23,7 @@ from warmer.kinds._contract import Batches, Head, Kind
 from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training.loop import Descent, Loss, Part
+from warmer.words import figures
 
 SHARE = 8
 _FEWEST = 50
@@ -82,7 +83,7 @@ def _gain(score: scores.Score, point: Point) -> str:
 
 
 def _number(score: scores.Score, value: float) -> str:
-    return f"{value:.1%}" if score.unit == "share" else f"{value:,.4g}"
+    return f"{value:.1%}" if score.unit == "share" else figures(value)
 
 
 class Curves:

@@ -22,7 +22,7 @@ STEPS = 100
 _LOWEST, _HIGHEST = -3.0, 1.5
 _MEMORY = 0.9
 _TOO_FAR = 2.0
-_FIRST = 10
+_FIRST, _STRETCH = 10, 12
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,13 @@ def range_test(
 
 
 def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
-    """Return the rate at which the loss falls fastest on a logarithmic scale of rates; None where it never falls."""
+    """Return the rate at which the loss falls fastest over a tenth of the test; None where it never falls.
+
+    The first steps, whose average is of few losses, do not count.
+    """
     if len(rates) <= _FIRST:
         return None
-    lowest = max(_FIRST, int(np.argmin(losses)))
-    slopes = np.gradient(np.array(losses), np.log(np.array(rates)))[:lowest]
-    place = int(np.argmin(slopes))
-    return rates[place] if slopes[place] < 0 else None
+    lowest = int(np.argmin(losses))
+    falls = [(losses[k + _STRETCH] - losses[k], k) for k in range(_FIRST, lowest + 1 - _STRETCH)]
+    fall, place = min(falls, default=(0.0, 0))
+    return rates[place + _STRETCH // 2] if fall < 0 else None
