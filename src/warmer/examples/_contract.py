@@ -114,7 +114,8 @@ class Rows(Sequence[Mapping[str, Any]]):
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._n))]
+            part = {name: cells[index] for name, cells in self._columns.items()}
+            return Rows(part, len(range(*index.indices(self._n))))
         return {name: cells[index] for name, cells in self._columns.items()}
 
     def column(self, name: str) -> Array:

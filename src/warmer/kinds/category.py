@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -189,6 +190,10 @@ def _column(cells: Cells) -> list[Any]:
     """Return all labels as plain Python, quickly for arrays of numbers."""
     if isinstance(cells, np.ndarray) and cells.dtype != object:
         values, places = np.unique(cells, return_inverse=True)
+        plain = [_plain(value) for value in values]
+        return [plain[place] for place in places]
+    if isinstance(cells, np.ndarray) and pd.api.types.infer_dtype(cells, skipna=False) == "string":
+        places, values = pd.factorize(cells)
         plain = [_plain(value) for value in values]
         return [plain[place] for place in places]
     return [_plain(cell) for cell in cells]
