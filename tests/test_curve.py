@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import warmer
-from warmer import scores
-from warmer.training import curve
+from warmer import report, scores
+from warmer.training import curve, finder
 from warmer.training.curve import Point
 
 
@@ -46,3 +46,24 @@ def test_a_run_brings_its_curve_and_its_weights_do_not_depend_on_it():
 def test_too_few_examples_for_an_eighth():
     found = warmer.learn("iris", epochs=5).evidence["curve"]
     assert set(found["of"]) <= {"time"}
+
+
+def test_a_range_test_is_advice_and_changes_nothing():
+    settings = {"epochs": 4, "advice": False, "precision": "fp32", "memory_format": "contiguous"}
+    plain, tested = (warmer.learn("digits", find_learning_rate=asked, **settings) for asked in (False, True))
+    found = tested.evidence["range_test"]
+    assert found["rates"] == sorted(found["rates"])
+    assert found["rates"][0] < found["fastest"] < found["rates"][-1]
+    assert found["planned"] == tested.plan.learning_rate
+    assert "falls fastest near" in found["sentence"]
+    assert "Which learning rate?" in report.page(tested)
+    for a, b in zip(plain.network.state_dict().values(), tested.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_steepest_place_is_found_past_the_noisy_first_steps():
+    rates = [10 ** (-4 + k / 20) for k in range(80)]
+    losses = [5.0 - (4.0 if k == 1 else 0.0) - 3 / (1 + 2.718 ** (40 - k)) for k in range(80)]
+    losses[1] = 4.9
+    assert finder.steepest(rates, losses) == pytest.approx(rates[40], rel=0.5)
+    assert finder.steepest(rates, list(range(80))) is None

@@ -134,7 +134,7 @@ class Course:
         found = finder.range_test(
             self.fresh(), self.prepared.x, self.prepared.y, self.training, self.plan, self.device, loss=self.loss
         )
-        self.range_test = {**vars(found), "sentence": found.sentence()}
+        self.range_test = found.to_json()
         self.listener.noted(found.sentence())
 
     def descend(self, place: Path | None, resume: bool) -> None:

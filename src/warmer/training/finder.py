@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,16 @@ class RangeTest:
     losses: tuple[float, ...]
     fastest: float | None
     planned: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything, and the sentence, as plain JSON."""
+        return {
+            "rates": list(self.rates),
+            "losses": list(self.losses),
+            "fastest": self.fastest,
+            "planned": self.planned,
+            "sentence": self.sentence(),
+        }
 
     def sentence(self) -> str:
         """Say it in words."""
