@@ -172,7 +172,10 @@ class Row(Kind):
             "weight_decay": (0.02 if small else 3e-4, "stronger where rows are few" if small else "TabM's default"),
             "width": (128 if small else 192 if sorts else 256, "neurons a layer"),
             "depth": (2, "hidden layers"),
-            "members": (16 if not large else 4, "perceptrons that share weights and are averaged"),
+            "members": (
+                4 if large else 32 if sorts and n < 20_000 else 16,
+                "perceptrons that share weights and are averaged",
+            ),
             "dropout": (0.2 if small else 0.3 if sorts and n > 6000 else 0.1, "silenced activations"),
             "cooldown": (0.2, "share of the steps at the end in which the learning rate falls"),
         }
