@@ -66,7 +66,9 @@ def linear(file: Path, y: str, text: str) -> float:
     test = prepared.rows(_split.TEST)
     pairs, weights = np.unique(np.stack([texts[learn], answers[learn]], 1), axis=0, return_counts=True)
     letters = CountVectorizer(analyzer="char_wb", ngram_range=(1, 4)).fit(pairs[:, 0])
-    model = LogisticRegression(solver="liblinear").fit(letters.transform(pairs[:, 0]), pairs[:, 1], sample_weight=weights)
+    model = LogisticRegression(solver="liblinear").fit(
+        letters.transform(pairs[:, 0]), pairs[:, 1], sample_weight=weights
+    )
     return float((model.predict(letters.transform(texts[test])) == answers[test]).mean())
 
 

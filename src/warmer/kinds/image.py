@@ -259,7 +259,7 @@ class Image(Kind):
                 "dropout": (0.1, "silenced channels"),
                 "pooling": ("mean", "over the whole picture"),
             }
-        seen = (550_000 if colour else 150_000) if side > 16 else 60_000
+        seen = (400_000 if colour else 150_000) if side > 16 else 60_000
         many = colour and n > 10_000 and (minutes is None or minutes >= 6)
         return {
             **common,

@@ -173,7 +173,7 @@ class Row(Kind):
             "width": (128 if small else 192 if sorts else 256, "neurons a layer"),
             "depth": (2, "hidden layers"),
             "members": (
-                4 if large else 32 if sorts and n < 20_000 else 16,
+                4 if large else 32 if sorts and 3000 <= n < 20_000 else 16,
                 "perceptrons that share weights and are averaged",
             ),
             "dropout": (0.2 if small else 0.3 if sorts and n > 6000 else 0.1, "silenced activations"),
