@@ -23,7 +23,8 @@ from warmer import examples
 from warmer.examples import _prepare, _split
 from warmer.model import build
 from warmer.plan import Plan
-from warmer.training.loop import Descent, Part
+from warmer.training.judging import Part
+from warmer.training.loop import Descent
 
 
 def main() -> None:

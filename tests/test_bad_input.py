@@ -19,7 +19,7 @@ from warmer.cli.app import run
 from warmer.errors import InputError, NotAModel, RunFailed
 from warmer.examples import _prepare
 from warmer.kinds._contract import BadCell
-from warmer.kinds.image import open_picture
+from warmer.kinds._decoding import open_picture
 
 
 def png(seed=0, size=(16, 16), mode="RGB"):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 import torch
 
 import warmer
 from warmer import report, scores
+from warmer.course import Silence
+from warmer.errors import RunFailed
 from warmer.training import curve, finder
 from warmer.training.curve import Point
+from warmer.training.loop import Descent
 
 
 def test_a_power_law_goes_on():
@@ -67,3 +73,50 @@ def test_the_steepest_place_is_found_past_the_noisy_first_steps():
     losses[1] = 4.9
     assert finder.steepest(rates, losses) == pytest.approx(rates[40], rel=0.5)
     assert finder.steepest(rates, list(range(80))) is None
+
+
+class Told(Silence):
+    """Presses Ctrl-C as soon as the short runs are announced; remembers what it was told."""
+
+    def __init__(self, press):
+        self.press, self.told = press, []
+
+    def noted(self, sentence):
+        self.told.append(sentence)
+        if "short runs, to say" in sentence:
+            self.press()
+
+
+def test_ctrl_c_during_the_short_runs_keeps_the_finished_model(monkeypatch):
+    listener = Told(lambda: monkeypatch.setattr(Descent, "_step", pressing(Descent._step)))
+    model = warmer.learn("digits", epochs=2, listener=listener)
+    assert any("no forecast: you stopped" in sentence for sentence in listener.told)
+    assert "curve" not in model.evidence
+    assert model.evidence["scores"]["accuracy"] > 0.5
+
+
+def pressing(step):
+    def pressed(self, order):
+        os.kill(os.getpid(), signal.SIGINT)
+        return step(self, order)
+
+    return pressed
+
+
+def test_a_short_run_that_fails_leaves_the_finished_model(monkeypatch):
+    def failing(self, order):
+        raise RunFailed("the loss became nan")
+
+    listener = Told(lambda: monkeypatch.setattr(Descent, "_step", failing))
+    model = warmer.learn("digits", epochs=2, listener=listener)
+    assert any("no forecast: the loss became nan" in sentence for sentence in listener.told)
+    assert "curve" not in model.evidence
+
+
+def test_advice_may_differ_between_sittings(tmp_path, monkeypatch):
+    monkeypatch.setattr(Descent, "CHECKPOINT_EVERY", 0.0)
+    place = tmp_path / "point"
+    warmer.learn("iris", epochs=2, advice=False, checkpoint=place)
+    assert place.exists()
+    again = warmer.learn("iris", epochs=2, advice=True, find_learning_rate=True, checkpoint=place, resume=True)
+    assert "range_test" not in again.evidence, "a run that goes on has its learning rate already"

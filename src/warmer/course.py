@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from warmer import evidence, scores
-from warmer.errors import InputError
+from warmer.errors import InputError, RunFailed
 from warmer.examples import _split
 from warmer.examples._prepare import Columns, Prepared
 from warmer.kinds._contract import Head
@@ -20,6 +22,7 @@ from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import curve, finder, transfer
 from warmer.training import device as devices
+from warmer.training.judging import Part
 from warmer.training.loop import Descent, Loss, Moment
 from warmer.words import figures
 
@@ -63,6 +66,10 @@ class Silence:
 
     def judged(self, model: Model) -> None:
         """Nothing."""
+
+
+class _Interrupted(Exception):
+    """Somebody pressed Ctrl-C during the short runs."""
 
 
 class Course:
@@ -126,7 +133,7 @@ class Course:
         self.listener.noted(f"the new head alone: {probe.name} {figures(probe.value)} on the validation examples")
         self.head_alone = probe
         if probe.point is not None:
-            self._advise(probe.point, None, stopped=False)
+            self._advise(probe.point, None, of=" of the new head alone")
         return True
 
     def try_learning_rates(self) -> None:
@@ -139,29 +146,23 @@ class Course:
 
     def descend(self, place: Path | None, resume: bool) -> None:
         """Train all of the network, then find out what more examples and time would bring."""
-        prepared, plan = self.prepared, self.plan
-        aside = plan.advice and self.head_alone is None
+        aside = self.plan.advice and self.head_alone is None
         left = self._seconds_left()
         short = left / (curve.SHARE + 2) if left is not None and aside else None
         aside = aside and (short is None or short >= _LEAST_SECONDS)
-        descent = Descent(
+        descent = self._descent(
             self.network,
-            prepared.x,
-            prepared.y,
             self.training,
-            self.validation,
-            plan,
-            self.device,
+            self.plan,
+            short * curve.SHARE if short is not None and aside else left,
             place=place,
-            seconds=short * curve.SHARE if short is not None and aside else left,
-            loss=self.loss,
-            fingerprint=prepared.fingerprint(),
+            fingerprint=self.prepared.fingerprint(),
             worthy=self.head_alone is not None,
         )
         if resume and place is not None:
             descent.resume(place)
         self.plan = descent.plan
-        self.listener.planned(self.plan, prepared, sum(p.numel() for p in self.network.parameters()))
+        self.listener.planned(self.plan, self.prepared, sum(p.numel() for p in self.network.parameters()))
         with interruptible(descent.stop):
             for moment in descent:
                 self.listener.moment(moment)
@@ -169,32 +170,51 @@ class Course:
         if aside and not descent.stopping:
             self._draw_curves(descent, short)
 
+    def _descent(self, network: Network, training: Part, plan: Plan, seconds: float | None, **options: Any) -> Descent:
+        x, y = self.prepared.x, self.prepared.y
+        return Descent(
+            network, x, y, training, self.validation, plan, self.device, seconds=seconds, loss=self.loss, **options
+        )
+
     def _draw_curves(self, descent: Descent, seconds: float | None) -> None:
-        """Make the short runs beside a finished one."""
+        """Make the short runs beside a finished one; Ctrl-C, or a loss that will not stay finite, ends them alone."""
         began = time.monotonic()
+        self.listener.noted(
+            "short runs, to say what more examples and time would bring (--set advice=no leaves them out)"
+        )
         state, n = descent.state, len(self.training.rows)
         stopped = seconds is None and state.total < self.plan.epochs * n * 0.999
-        runs = curve.Curves(
-            self.fresh,
-            self.prepared.x,
-            self.prepared.y,
-            self.training,
-            self.validation,
-            self.prepared.keys[self.training.rows],
-            self.plan,
-            state.seen / n,
-            self.device,
-            seconds=seconds,
-            loss=self.loss,
-        )
         now = curve.best(self.history, scores.get(self.head.scores[0]).name)
-        fewer = runs.fewer_examples()
-        less = None if stopped else runs.less_time()
-        examples = None if fewer is None else curve.Point(fewer, now)
-        self._advise(examples, None if less is None else curve.Point(less, now), stopped)
+        few = curve.eighth(self.training, self.prepared.keys[self.training.rows])
+        examples = less = None
+        try:
+            if few is not None:
+                plan = curve.of_fewer(self.plan, state.seen / n, len(few.rows))
+                examples = curve.Point(self._short_run(plan, few, seconds), now)
+            if not stopped:
+                less = curve.Point(
+                    self._short_run(curve.of_less(self.plan, state.seen / n), self.training, seconds), now
+                )
+        except (_Interrupted, RunFailed) as error:
+            self.listener.noted(f"no forecast: {error}")
+        else:
+            self._advise(examples, less, stopped)
         self.seconds += time.monotonic() - began
 
-    def _advise(self, examples: curve.Point | None, time: curve.Point | None, stopped: bool) -> None:
+    def _short_run(self, plan: Plan, training: Part, seconds: float | None) -> float:
+        """Return the lead score that a fresh network reaches."""
+        torch.manual_seed(plan.seed)
+        descent = self._descent(self.fresh(), training, plan, seconds)
+        with interruptible(descent.stop):
+            for _ in descent:
+                pass
+        if descent.stopping:
+            raise _Interrupted("you stopped the short runs; the model is finished")
+        return curve.best(descent.state.history, scores.get(self.head.scores[0]).name)
+
+    def _advise(
+        self, examples: curve.Point | None, time: curve.Point | None, stopped: bool = False, of: str = ""
+    ) -> None:
         score = scores.get(self.head.scores[0])
         self.curve = {
             "score": score.name,
@@ -203,7 +223,7 @@ class Course:
                 for what, point in (("examples", examples), ("time", time))
                 if point is not None
             },
-            "sentence": curve.sentence(score, examples, time, stopped),
+            "sentence": curve.sentence(score, examples, time, stopped, of),
         }
 
     def advice(self) -> dict[str, Any]:

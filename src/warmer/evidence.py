@@ -20,7 +20,7 @@ from warmer.networks.network import Network
 from warmer.novelty import Novelty
 from warmer.plan import Plan
 from warmer.training import baselines
-from warmer.training.loop import Judgement, Part
+from warmer.training.judging import Judgement, Part
 
 Array = NDArray[Any]
 

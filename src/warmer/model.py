@@ -28,7 +28,7 @@ from warmer.novelty import Novelty
 from warmer.plan import Plan
 from warmer.signature import Signature
 from warmer.training import checkpoint, precision
-from warmer.training.loop import Judgement, Part
+from warmer.training.judging import Judgement, Part
 
 Array = NDArray[Any]
 

@@ -134,17 +134,21 @@ def learn(
     untouched = copy.deepcopy(encoder)
     network = build(prepared.x, prepared.y, plan, encoder)
 
+    if adopted is not None:
+        opening.start_with(adopted, network.encoder)
+
     def fresh() -> Network:
-        return build(prepared.x, prepared.y, plan, copy.deepcopy(untouched))
+        made = build(prepared.x, prepared.y, plan, copy.deepcopy(untouched))
+        if adopted is not None:
+            opening.start_with(adopted, made.encoder)
+        return made
 
     course = Course(network, fresh, prepared, plan, listener, started, loss)
     comparison = evidence.compare(course.head, prepared)
-    if adopted is not None:
-        opening.start_with(adopted, course.network.encoder)
     place = Path(checkpoint) if checkpoint else None
     resumed = resume and place is not None and place.exists()
     fitted = adopted is not None and not resumed and course.fit_head()
-    if plan.find_learning_rate:
+    if plan.find_learning_rate and not resumed:
         course.try_learning_rates()
     if not fitted or plan.fine_tune:
         course.descend(place, resumed)

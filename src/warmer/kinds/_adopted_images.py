@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from warmer.kinds.image import Image
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's channels
-_LARGER = (
-    9 / 7
-)  # 288 for 224: features of larger pictures tell more apart (FixRes, Touvron et al. 2019, arXiv 1906.06423)
+# 288 for 224: features of larger pictures tell more apart (FixRes, Touvron et al. 2019, arXiv 1906.06423).
+_LARGER = 9 / 7
 _POOLED = {"pooling": ("mean", "as the pretrained network has it")}
 _RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 

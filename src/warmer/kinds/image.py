@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from PIL import Image as PIL
-from PIL import ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
-from warmer.errors import BadCell, InputError
+from warmer.errors import InputError
 from warmer.files import File
 from warmer.kinds._adopted_images import adopt
 from warmer.kinds._contract import Adopted, Array, Bid, Cells, Kind, option
+from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet
 from warmer.networks.hub import HubEncoder
@@ -29,8 +27,6 @@ from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
-_MOST_PIXELS = 100_000_000
-_LEAST_SIDE = 2
 _SMALL = 48
 _LARGE = 112
 _LOOKED_AT = 2000
@@ -85,12 +81,12 @@ class Image(Kind):
     def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
         """Choose size and channels from the training pictures, and measure their statistics on up to 2,000 of them."""
         chosen = np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(int)
-        opened = [(i, picture) for i in chosen if (picture := _try_open(cells[i])) is not None]
+        opened = [(i, picture) for i in chosen if (picture := try_open(cells[i])) is not None]
         if not opened:
             return cls(**options)
         sizes = np.array([picture.size for _, picture in opened])  # width, height
         width, height = _choose_size(sizes, options.get("size"))
-        grey = all(_is_grey(picture) for _, picture in opened)
+        grey = all(is_grey(picture) for _, picture in opened)
         blank = cls(channels=1 if grey else 3, height=height, width=width, **options)
         stack = np.stack([blank._pixels(picture) for _, picture in opened])
         flips = options.get("flips")
@@ -135,7 +131,7 @@ class Image(Kind):
             return found
         chosen = np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(int)
         small = dataclasses.replace(found, height=24, width=24)
-        opened = [(i, small._pixels(picture)) for i in chosen if (picture := _try_open(cells[i])) is not None]
+        opened = [(i, small._pixels(picture)) for i in chosen if (picture := try_open(cells[i])) is not None]
         if not opened:
             return found
         kept = None if groups is None else groups[[i for i, _ in opened]]
@@ -157,7 +153,7 @@ class Image(Kind):
 
     def _pixels(self, picture: PIL.Image) -> Array:
         """Scale a picture to cover the wanted size and cut out its middle."""
-        picture = _eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
+        picture = eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
         cover = (round(self.width * self.shorter), round(self.height * self.shorter))
         scale = max(cover[0] / picture.width, cover[1] / picture.height)
         scaled = (max(cover[0], round(picture.width * scale)), max(cover[1], round(picture.height * scale)))
@@ -260,6 +256,7 @@ class Image(Kind):
                 "pooling": ("mean", "over the whole picture"),
             }
         seen = (400_000 if colour else 150_000) if side > 16 else 60_000
+        # Below about six minutes on two cores a narrower network gets further.
         many = colour and n > 10_000 and (minutes is None or minutes >= 6)
         return {
             **common,
@@ -269,7 +266,11 @@ class Image(Kind):
                 int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 64, 512 if colour else 256)),
                 "pictures a step",
             ),
-            "learning_rate": (0.24 if n > 5000 else 0.12, "airbench's for many pictures"),
+            "learning_rate": (
+                (0.24, "airbench's")
+                if n > 5000
+                else (0.12, "half of airbench's: smaller batches, where pictures are few")
+            ),
             "weight_decay": (0.0, "filters are kept at a fixed length"),
             "width": (
                 64 if many else 32 if colour else 24,
@@ -298,95 +299,6 @@ class Image(Kind):
         return ConvNet(
             self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout, plan.activation
         )
-
-
-def open_picture(cell: Any) -> PIL.Image:
-    """Decode a picture from a file, bytes, array or PIL image; turn it upright.
-
-    Raises:
-        BadCell: what lies there is no picture, a damaged one, or one of an absurd size.
-    """
-    if isinstance(cell, PIL.Image):
-        return _upright(cell)
-    if isinstance(cell, np.ndarray):
-        return _from_array(cell)
-    if isinstance(cell, (str, Path)):
-        cell = File.at(cell)
-    data = cell.read() if isinstance(cell, File) else cell
-    if not isinstance(data, (bytes, bytearray)):
-        raise BadCell(f"a {type(cell).__name__} is not a picture")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.DecompressionBombWarning)  # the limit below is stricter
-            warnings.simplefilter("ignore", UserWarning)  # damaged EXIF blocks: the pixels are what counts
-            picture = PIL.open(io.BytesIO(data))
-            if picture.width * picture.height > _MOST_PIXELS:
-                raise BadCell(
-                    f"is {picture.width:,} × {picture.height:,} pixels; the limit is {_MOST_PIXELS // 10**6} million"
-                )
-            picture.draft("RGB", (256, 256)) if picture.format == "JPEG" and min(picture.size) > 1024 else None
-            picture.load()
-            return _upright(picture)
-    except UnidentifiedImageError:
-        raise BadCell("is not a picture in a format that can be read") from None
-    except PIL.DecompressionBombError:
-        raise BadCell(f"has far too many pixels; the limit is {_MOST_PIXELS // 10**6} million") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        raise BadCell(f"is a damaged picture ({error})") from None
-
-
-def _upright(picture: PIL.Image) -> PIL.Image:
-    if min(picture.size) < _LEAST_SIDE:
-        raise BadCell(f"is only {picture.width} × {picture.height} pixels")
-    turned = ImageOps.exif_transpose(picture)
-    return picture if turned is None else turned
-
-
-def _from_array(cell: Array) -> PIL.Image:
-    """Return an array `[height, width]` or `[height, width, channels]` (or channels first) as a picture."""
-    if cell.ndim == 3 and cell.shape[0] in (1, 3) and cell.shape[2] not in (1, 3, 4):
-        cell = cell.transpose(1, 2, 0)
-    if cell.ndim not in (2, 3) or (cell.ndim == 3 and cell.shape[2] not in (1, 3, 4)):
-        raise BadCell(f"an array of shape {cell.shape} is not a picture; expected height × width (× 1, 3 or 4)")
-    if min(cell.shape[:2]) < _LEAST_SIDE:
-        raise BadCell(f"is only {cell.shape[1]} × {cell.shape[0]} pixels")
-    if cell.dtype.kind == "f":
-        if not np.isfinite(cell).all():
-            raise BadCell("holds values that are not finite")
-        top = cell.max()
-        limit = 1.0 if top <= 1 else 16.0 if top <= 16 else 255.0
-        cell = np.clip(cell * (255 / limit), 0, 255).round()
-    elif cell.dtype == np.uint16:
-        cell = cell // 257
-    elif cell.dtype == bool:
-        cell = cell * 255
-    return PIL.fromarray(np.ascontiguousarray(cell.astype(np.uint8).squeeze()))
-
-
-def _eight_bits(picture: PIL.Image) -> PIL.Image:
-    """Return 16-bit and float pictures scaled to 8 bits, and lay transparent ones on white."""
-    if picture.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        values = np.asarray(picture, dtype=np.float64)
-        top = 65535.0 if picture.mode != "F" or values.max() > 255 else 255.0
-        return PIL.fromarray(np.clip(values * (255 / top), 0, 255).astype(np.uint8))
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        return PIL.alpha_composite(PIL.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return picture
-
-
-def _try_open(cell: Any) -> PIL.Image | None:
-    try:
-        return open_picture(cell)
-    except BadCell:
-        return None
-
-
-def _is_grey(picture: PIL.Image) -> bool:
-    if picture.mode in ("1", "L", "I", "I;16", "F", "LA"):
-        return True
-    small = np.asarray(picture.convert("RGB").resize((8, 8)), dtype=int)
-    return int(np.abs(small - small.mean(2, keepdims=True)).max()) <= 3
 
 
 def _choose_size(sizes: Array, asked: int | None) -> tuple[int, int]:

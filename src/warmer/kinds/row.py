@@ -154,7 +154,7 @@ class Row(Kind):
         ]
 
     def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
-        """Propose the ensemble perceptron of `docs`: small for small tables, so that it does not learn them by heart."""
+        """Propose an ensemble perceptron: small for small tables, so that it does not learn them by heart."""
         if role == "y":
             return {}
         small, large = n < 3000, n > 200_000

@@ -38,19 +38,23 @@ def all_of(model: Model) -> dict[str, Figure]:
     return found
 
 
-def _axes(width: float = 5.2, height: float = 3.6) -> tuple[Figure, Axes]:
+def _axes(width: float, height: float, x: str = "", y: str = "") -> tuple[Figure, Axes]:
+    """Return an empty figure of that size in inches with these labels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=_INK, labelsize=8)
+    axes.set_xlabel(x, fontsize=9)
+    axes.set_ylabel(y, fontsize=9)
     return figure, axes
 
 
 def curves(model: Model) -> Figure:
     """Return the training loss, and the validation score over it."""
-    figure, axes = _axes(7.5)
+    figure, axes = _axes(7.5, 3.6, "epochs", "training loss")
+    axes.yaxis.label.set_color(_COLD)
     steps = [one for one in model.history if one.get("loss") is not None]
     losses = np.array([one["loss"] for one in steps], dtype=float)
     epochs = np.array([one["epoch"] for one in steps], dtype=float)
@@ -58,8 +62,6 @@ def curves(model: Model) -> Figure:
     smooth = np.convolve(losses, np.ones(window) / window, "valid")
     axes.plot(epochs, losses, color=_COLD, alpha=0.25, linewidth=0.8)
     axes.plot(epochs[window - 1 :], smooth, color=_COLD, linewidth=1.5)
-    axes.set_xlabel("epochs", fontsize=9)
-    axes.set_ylabel("training loss", color=_COLD, fontsize=9)
     scored = [one for one in model.history if one.get("scores")]
     if scored:
         name = next(iter(scored[0]["scores"]))
@@ -75,21 +77,19 @@ def curves(model: Model) -> Figure:
 
 def rates(test: Mapping[str, Any]) -> Figure:
     """Return the loss over a rising learning rate, the planned rate and the one where the loss falls fastest."""
-    figure, axes = _axes(4.6, 3.6)
+    figure, axes = _axes(4.6, 3.6, "learning rate", "training loss, smoothed")
     axes.plot(test["rates"], test["losses"], color=_COLD, linewidth=1.5)
     axes.axvline(test["planned"], color=_WARM, linewidth=1, label="planned")
     if test["fastest"] is not None:
         axes.axvline(test["fastest"], color="#888888", linewidth=1, linestyle="--", label="falls fastest")
     axes.set_xscale("log")
-    axes.set_xlabel("learning rate", fontsize=9)
-    axes.set_ylabel("training loss, smoothed", fontsize=9)
     axes.legend(fontsize=8, frameon=False)
     return figure
 
 
 def more(curve: Mapping[str, Any]) -> Figure:
     """Return a score with an eighth, with all, and (hoped for, hollow) with twice the examples and the time."""
-    figure, axes = _axes(4.6, 3.6)
+    figure, axes = _axes(4.6, 3.6, "", f"validation {curve['score']}")
     for (what, values), colour in zip(curve["of"].items(), (_WARM, _COLD), strict=False):
         axes.plot([1 / 8, 1], [values["eighth"], values["all"]], "o-", color=colour, markersize=5, label=what)
         axes.plot([1, 2], [values["all"], values["twice"]], "--", color=colour, linewidth=1)
@@ -97,7 +97,6 @@ def more(curve: Mapping[str, Any]) -> Figure:
     axes.set_xscale("log", base=2)
     axes.set_xticks([1 / 8, 1, 2], ["an eighth", "all", "twice?"], fontsize=9)
     axes.minorticks_off()
-    axes.set_ylabel(f"validation {curve['score']}", fontsize=9)
     axes.legend(fontsize=8, frameon=False)
     return figure
 
@@ -108,13 +107,11 @@ def confusion(part: Mapping[str, Any]) -> Figure:
     share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     count = len(matrix)
     side = 2.2 + 0.38 * count if count <= 20 else 9.0
-    figure, axes = _axes(side, side)
+    figure, axes = _axes(side, side, "answer", "truth")
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     labels = [label if len(label) <= 14 else label[:13] + "…" for label in part["labels"]]
     axes.set_xticks(range(count), labels, rotation=60, ha="right", fontsize=8)
     axes.set_yticks(range(count), labels, fontsize=8)
-    axes.set_xlabel("answer", fontsize=9)
-    axes.set_ylabel("truth", fontsize=9)
     if count <= 20:
         for row in range(count):
             for column in range(count):
@@ -128,26 +125,22 @@ def confusion(part: Mapping[str, Any]) -> Figure:
 
 def reliability(part: Mapping[str, Any], raw: Mapping[str, Any]) -> Figure:
     """Return accuracy against confidence, before and after calibration."""
-    figure, axes = _axes(4.4, 4.0)
+    figure, axes = _axes(4.4, 4.0, "how sure it was", "how often it was right")
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1, linestyle="--", label="honest")
     if raw.get("reliability"):
         before = np.array(raw["reliability"])
         axes.plot(before[:, 0], before[:, 1], "o-", color=_COLD, markersize=3, linewidth=1, label="as trained")
     after = np.array(part["reliability"])
     axes.plot(after[:, 0], after[:, 1], "o-", color=_WARM, markersize=4, label="calibrated")
-    axes.set_xlabel("how sure it was", fontsize=9)
-    axes.set_ylabel("how often it was right", fontsize=9)
     axes.legend(fontsize=8, frameon=False)
     return figure
 
 
 def scatter(part: Mapping[str, Any]) -> Figure:
     """Return answers against truths."""
-    figure, axes = _axes(4.6, 4.2)
+    figure, axes = _axes(4.6, 4.2, "truth", "answer")
     pairs = np.array(part["scatter"])
     low, high = float(pairs.min()), float(pairs.max())
     axes.plot([low, high], [low, high], color="#bbbbbb", linewidth=1, linestyle="--")
     axes.plot(pairs[:, 0], pairs[:, 1], "o", color=_COLD, markersize=2.5, alpha=0.5)
-    axes.set_xlabel("truth", fontsize=9)
-    axes.set_ylabel("answer", fontsize=9)
     return figure

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from warmer.kinds._contract import Array, Head, Kind
-from warmer.training.loop import Part
+from warmer.training.judging import Part
 
 _MOST = 20_000
 

@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from warmer import scores
-from warmer.kinds._contract import Batches, Head, Kind
-from warmer.networks.network import Network
 from warmer.plan import Plan
-from warmer.training.loop import Descent, Loss, Part
+from warmer.training.judging import Part
 from warmer.words import figures
 
 SHARE = 8
@@ -54,13 +50,16 @@ def forecast(score: scores.Score, point: Point) -> float:
     return 1 - doubled if score.best == "high" else doubled
 
 
-def sentence(score: scores.Score, examples: Point | None, time: Point | None, stopped: bool) -> str:
+def sentence(
+    score: scores.Score, examples: Point | None, time: Point | None, stopped: bool = False, of: str = ""
+) -> str:
     """Say what twice the examples and twice the time would bring.
 
     Args:
         score: what was measured.
         examples, time: the two measurements; None: not made.
         stopped: whether training ended by itself because it no longer paid.
+        of: " of …", where it is not the finished network's.
     """
     parts = []
     if examples is not None:
@@ -72,7 +71,7 @@ def sentence(score: scores.Score, examples: Point | None, time: Point | None, st
     now = examples or time
     if now is None:
         return ""
-    return f"{score.name} is {_number(score, now.all)} on the validation examples; at best, " + ", ".join(parts)
+    return f"{score.name}{of} is {_number(score, now.all)} on the validation examples; at best, " + ", ".join(parts)
 
 
 def _gain(score: scores.Score, point: Point) -> str:
@@ -86,74 +85,20 @@ def _number(score: scores.Score, value: float) -> str:
     return f"{value:.1%}" if score.unit == "share" else figures(value)
 
 
-class Curves:
-    """The short runs beside a finished one.
+def of_fewer(plan: Plan, epochs: float, n: int) -> Plan:
+    """Return the plan of a run like one that took `epochs`, on `n` examples.
 
-    Args:
-        fresh: makes an untrained network like the finished one.
-        x, y: fitted kinds.
-        training, validation: examples to learn from, and to score by.
-        keys: of the training rows, by content: they decide which eighth.
-        plan: of the finished run.
-        epochs: how long it was.
-        device: where to compute.
-        seconds: how long each short run may take; None: the plan decides.
-        loss: the user's own.
+    A run that stops by itself may do so again; any other makes as many passes.
     """
+    batch = min(plan.batch, max(_LEAST_BATCH, n // 20))
+    if plan.patience:
+        return dataclasses.replace(plan, batch=batch, until=None)
+    return dataclasses.replace(plan, batch=batch, until=None, epochs=epochs, validations=_VALIDATIONS)
 
-    def __init__(
-        self,
-        fresh: Callable[[], Network],
-        x: Batches,
-        y: Kind,
-        training: Part,
-        validation: Part,
-        keys: NDArray[Any],
-        plan: Plan,
-        epochs: float,
-        device: torch.device,
-        *,
-        seconds: float | None = None,
-        loss: Loss | None = None,
-    ) -> None:
-        self.fresh, self.x, self.y, self.training, self.validation = fresh, x, y, training, validation
-        self.keys, self.plan, self.epochs, self.device = keys, plan, epochs, device
-        self.seconds, self.loss = seconds, loss
 
-    def fewer_examples(self) -> float | None:
-        """Return the lead score after learning from an eighth of the examples; None where that is too few."""
-        part = eighth(self.training, self.keys)
-        if part is None:
-            return None
-        plan = self.plan if self.plan.patience else dataclasses.replace(self.plan, epochs=self.epochs)
-        batch = min(plan.batch, max(_LEAST_BATCH, len(part.rows) // 20))
-        return self._run(dataclasses.replace(plan, batch=batch), part)
-
-    def less_time(self) -> float:
-        """Return the lead score after an eighth of the time."""
-        return self._run(dataclasses.replace(self.plan, epochs=self.epochs / SHARE, patience=0), self.training)
-
-    def _run(self, plan: Plan, training: Part) -> float:
-        torch.manual_seed(plan.seed)
-        network = self.fresh()
-        head = network.head
-        assert isinstance(head, Head)
-        validations = plan.validations if plan.patience else _VALIDATIONS
-        plan = dataclasses.replace(plan, validations=validations, until=None)
-        descent = Descent(
-            network,
-            self.x,
-            self.y,
-            training,
-            self.validation,
-            plan,
-            self.device,
-            seconds=self.seconds,
-            loss=self.loss,
-        )
-        for _ in descent:
-            pass
-        return best(descent.state.history, scores.get(head.scores[0]).name)
+def of_less(plan: Plan, epochs: float) -> Plan:
+    """Return the plan of a run that takes an eighth of `epochs`."""
+    return dataclasses.replace(plan, until=None, epochs=epochs / SHARE, patience=0, validations=_VALIDATIONS)
 
 
 def eighth(training: Part, keys: NDArray[Any]) -> Part | None:

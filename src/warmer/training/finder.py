@@ -17,7 +17,8 @@ import torch
 from warmer.kinds._contract import Batches, Kind
 from warmer.networks.network import Network
 from warmer.plan import Plan
-from warmer.training.loop import Descent, Loss, Part
+from warmer.training.judging import Part
+from warmer.training.loop import Descent, Loss
 
 STEPS = 100
 _LOWEST, _HIGHEST = -3.0, 1.5

@@ -17,17 +17,16 @@ from torch import Tensor
 
 from warmer import scores
 from warmer.errors import InputError, RunFailed
-from warmer.examples._store import Store
 from warmer.kinds._contract import Batches, Head, Kind
 from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import checkpoint, optimisers, precision, schedules
+from warmer.training.judging import Part, evaluate, goal
 
 Array = NDArray[Any]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 _FAILURES = 2
-_EVALUATED = 512
 
 
 @dataclass(frozen=True)
@@ -78,15 +77,6 @@ class State:
     training_seconds: float = 0.0
     finished: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some examples: inputs and targets, and which rows of them."""
-
-    inputs: Store
-    targets: Store
-    rows: Array
 
 
 class Descent:
@@ -418,8 +408,8 @@ class Descent:
 
 
 def _same(name: str, a: Any, b: Any) -> bool:
-    """Tell whether two plans agree in a field; what was measured may differ from sitting to sitting."""
-    return name in ("precision", "memory_format", "threads") or a == b
+    """Tell whether two plans agree in a field; what was measured, and what is advice, may differ between sittings."""
+    return name in ("precision", "memory_format", "threads", "advice", "find_learning_rate") or a == b
 
 
 def _copied(state: Any) -> Any:
@@ -431,66 +421,3 @@ def _copied(state: Any) -> Any:
     if isinstance(state, list):
         return [_copied(value) for value in state]
     return state
-
-
-def goal(head: Head, n: int) -> scores.Score:
-    """Return the score that chooses between checkpoints: the head's first; log loss where `n` examples are too few for it."""
-    lead = scores.get(head.scores[0])
-    if n < 1000 and "log_loss" in head.scores:
-        return scores.get("log_loss")
-    return lead
-
-
-@torch.no_grad()
-def evaluate(
-    network: Network, x: Batches, y: Kind, part: Part, device: torch.device, plan: Plan
-) -> tuple[Tensor, Tensor]:
-    """Return outputs of evaluation mode and targets of some examples, on the CPU."""
-    network.eval()
-    step = part.inputs.at_once(max(_EVALUATED, plan.batch))
-    found = []
-    for start in range(0, len(part.rows), step):
-        batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
-        with precision.autocast(plan.precision, device):
-            found.append(network(precision.arrange(batch, plan.memory_format)).float().cpu())
-    return torch.cat(found), y.batch(part.targets.take(part.rows), torch.device("cpu"))
-
-
-class Judgement:
-    """A finished network's raw outputs for some examples, over all views of each, computed once in full precision.
-
-    What calibration changes comes after them, so `outputs()` can be asked before and after it. `vectors` holds each
-    example's pooled features, averaged over members.
-    """
-
-    @torch.no_grad()
-    def __init__(
-        self,
-        network: Network,
-        x: Batches,
-        y: Kind,
-        part: Part,
-        device: torch.device,
-        plan: Plan,
-        *,
-        views: bool = True,
-    ) -> None:
-        assert isinstance(network.head, Head)
-        self.head = head = network.head
-        network.eval()
-        found, vectors = [], []
-        step = part.inputs.at_once(_EVALUATED)
-        for start in range(0, len(part.rows), step):
-            batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
-            sides = x.view(batch) if views else [batch]
-            seen = [network.features(precision.arrange(one, plan.memory_format)) for one in sides]
-            found.append(torch.stack([head.outputs(one).unflatten(0, (-1, head.members)).float() for one in seen]))
-            first = seen[0].pooled().float()
-            vectors.append(first.unflatten(0, (-1, head.members)).mean(1).cpu())
-        self.raw, self.vectors = torch.cat(found, 1).cpu(), torch.cat(vectors)
-        self.targets = y.batch(part.targets.take(part.rows), torch.device("cpu"))
-
-    @torch.no_grad()
-    def outputs(self) -> Tensor:
-        """Return the outputs, averaged over members and views, calibrated as the head is now."""
-        return torch.stack([self.head.average(one) for one in self.raw]).mean(0)

@@ -22,7 +22,8 @@ from warmer.networks.features import Features
 from warmer.networks.network import Network
 from warmer.plan import Plan, Proposal
 from warmer.training import curve, precision
-from warmer.training.loop import Descent, Part, evaluate, goal
+from warmer.training.judging import Part, evaluate, goal
+from warmer.training.loop import Descent
 
 _MOST_AT_ONCE = 256
 _DECAYS = (0.01, 0.1, 1.0)
