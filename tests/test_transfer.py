@@ -84,6 +84,20 @@ def test_a_pretrained_classifier_opens_as_a_model(tmp_path, capsys):
     assert again(picture).alternatives == model(picture).alternatives
 
 
+def test_a_lone_file_of_a_thousand_answers_speaks_imagenets_words(tmp_path):
+    model = open_model(random_weights("squeezenet1_1", tmp_path / "s.safetensors", input_size="64"))
+    labels = model.y.labels
+    assert len(set(labels)) == 1000
+    assert [labels[index] for index in (1, 9, 207, 285, 999)] == [
+        "goldfish",
+        "ostrich",
+        "golden retriever",
+        "Egyptian cat",
+        "toilet tissue",
+    ]
+    assert model(pictures(1)[0][0]).value in labels
+
+
 def test_a_network_without_answers_is_refused_as_a_model(tmp_path):
     place = random_weights("vgg19_block3", tmp_path / "v.safetensors")
     with pytest.raises(InputError, match="no answers of its own"):

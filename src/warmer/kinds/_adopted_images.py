@@ -63,7 +63,7 @@ def _known(kind: type[Image], weights: Weights, name: str, answering: bool) -> A
     answers, head = None, {}
     if answering:
         count = tensors[f"{last}.bias"].shape[0]
-        answers = _categories(weights.labels, count, weights.name)
+        answers = _categories(weights.labels or pretrained.imagenet(), count)
         head = (
             _identity(count) if inside else {f"readout.{key}": tensors[f"{last}.{key}"] for key in ("weight", "bias")}
         )
@@ -94,7 +94,7 @@ def _from_transformers(kind: type[Image], weights: Weights, answering: bool) -> 
     answers, head = None, {}
     if answering:
         count = len(config.get("id2label") or ()) or int(config.get("num_labels", 2))
-        answers, head = _categories(weights.labels, count, weights.name), _identity(count)
+        answers, head = _categories(weights.labels, count), _identity(count)
     return Adopted(weights.name, fitted, network.state_dict(), _POOLED, answers, head)
 
 
@@ -121,7 +121,7 @@ def _constants(kind: Image) -> dict[str, Tensor]:
     }
 
 
-def _categories(labels: tuple[str, ...], count: int, name: str) -> Category:
+def _categories(labels: tuple[str, ...], count: int) -> Category:
     found = labels if len(labels) == count else tuple(f"class {index}" for index in range(count))
     return Category(found, (1,) * count, True)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Mapping
+from importlib import resources
 from types import ModuleType
 
 from torch import Tensor, nn
@@ -30,6 +31,11 @@ def get(name: str) -> ModuleType:
     if name not in names():
         raise UnknownName("pretrained network", name, names())
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def imagenet() -> tuple[str, ...]:
+    """Return the 1,000 categories of ImageNet's challenge of 2012, in the order of a network's answers: WordNet's words."""
+    return tuple(resources.files(__name__).joinpath("imagenet.txt").read_text(encoding="utf-8").splitlines())
 
 
 def claim(weights: Mapping[str, Tensor]) -> str | None:
