@@ -99,8 +99,8 @@ class Course:
         self.prepared, self.plan, self.listener = prepared, plan, listener
         self.started, self.loss = started, loss
         self.device = devices.choose(plan)
-        self.training = evidence.part(prepared, prepared.rows(_split.TRAIN))
-        self.validation = evidence.part(prepared, evidence.halves(prepared)[0])
+        self.training = evidence.learned(prepared, prepared.rows(_split.TRAIN))
+        self.validation = evidence.learned(prepared, evidence.halves(prepared)[0])
         self.history: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.head_alone: transfer.Probe | None = None

@@ -33,8 +33,13 @@ _REPORT = 1.0
 
 
 def part(prepared: Prepared, rows: Array) -> Part:
-    """Return some of the examples."""
+    """Return some of the examples, to be answered by the whole network."""
     return Part(prepared.inputs, prepared.targets, rows)
+
+
+def learned(prepared: Prepared, rows: Array) -> Part:
+    """Return some of the training or validation examples; where there are folds, each is kept from the members of its own."""
+    return Part(prepared.inputs, prepared.targets, rows, None if prepared.folds is None else prepared.folds[rows])
 
 
 def halves(prepared: Prepared) -> tuple[Array, Array]:
@@ -97,11 +102,11 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
     outputs = asked.outputs()
     before = scores.table(chosen, head.answers(outputs), head.truths(targets))
     raw = head.evidence(outputs, targets)
-    calibrating = _judgement(model, part(prepared, choosing), device)
+    calibrating = _judgement(model, learned(prepared, choosing), device)
     head.calibrate(calibrating.outputs(), calibrating.targets)
     unseen = calibrating
     if len(later):
-        unseen = _judgement(model, part(prepared, later), device)
+        unseen = _judgement(model, learned(prepared, later), device)
         head.conform(unseen.outputs(), unseen.targets, model.plan.coverage)
     outputs = asked.outputs()
     answers, truths = head.answers(outputs), head.truths(targets)
@@ -113,7 +118,7 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
         model.seen = torch.from_numpy(np.unique(short(prepared.keys[training])))
     return {
         "n": len(test.rows),
-        "examples": {word: len(prepared.rows(side)) for side, word in enumerate(_split.SIDES)},
+        "examples": {word: int((prepared.sides == side).sum()) for side, word in enumerate(_split.SIDES)},
         "scores": found,
         "intervals": {score.name: scores.interval(score, answers, truths) for score in chosen},
         "baselines": comparison,

@@ -23,6 +23,7 @@ from warmer.examples._contract import Ledger, Table, missing
 from warmer.examples._store import Store, fill
 from warmer.kinds._contract import Answer, Head, Kind
 from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.folds import Folds
 from warmer.networks.network import Network
 from warmer.novelty import Novelty
 from warmer.plan import Plan
@@ -376,15 +377,21 @@ def build(x: Kind, y: Kind, plan: Plan, encoder: nn.Module | None = None) -> Net
     Raises:
         InputError: one of the kinds cannot stand on its side.
     """
-    made = encoder if encoder is not None else x.encoder(plan)
-    if made is None:
-        raise InputError(f"`{x.name}` cannot be an x; choose other columns with --x")
+    made = encoder if encoder is not None else _encoder(x, plan)
     store, _ = fill(x, [x.blank()] * 2, "memory")
     batch = x.batch(store.take(np.arange(2)), torch.device("cpu"))
     head = y.head(plan, FeatureSpec.probe(made, batch))
     if head is None:
         raise InputError(f"`{y.name}` cannot be a y; choose another column with --y")
     return Network(made, head)
+
+
+def _encoder(x: Kind, plan: Plan) -> nn.Module:
+    made = [x.encoder(plan) for _ in range(plan.folds)]
+    found = [one for one in made if one is not None]
+    if len(found) < len(made):
+        raise InputError(f"`{x.name}` cannot be an x; choose other columns with --x")
+    return Folds(found) if len(found) > 1 else found[0]
 
 
 def _digest(tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from warmer.model import Model, build, load
 from warmer.networks import weights
 from warmer.plan import Plan, Proposal
 
-SHAPING = ("width", "depth", "members", "stride", "pooling", "dropout")
+SHAPING = ("width", "depth", "members", "folds", "stride", "pooling", "dropout", "activation")
 """Fields of a plan that an encoder is built by."""
 
 

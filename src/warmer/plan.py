@@ -54,6 +54,9 @@ class Plan:
     width: int = _choice(0, "channels or neurons of a hidden layer; 0: the encoder's own choice")
     depth: int = _choice(0, "hidden layers or stages; 0: the encoder's own choice")
     members: int = _choice(1, "networks trained at once in one (an ensemble that shares its weights)")
+    folds: int = _choice(
+        1, "such networks, each kept from one part of the examples to be judged by it (cross-validation); 1: no parts"
+    )
     pooling: str = _choice("max", "how a grid becomes one vector at the end", ("max", "mean"))
     stride: int = _choice(1, "step of the first convolution over the picture")
     augment: bool = _choice(True, "change each training example at random in ways that keep its answer")
@@ -130,6 +133,7 @@ class Plan:
 _AT_LEAST = {
     "epochs": 0.0,
     "batch": 1,
+    "folds": 1,
     "minutes": 0.0,
     "learning_rate": 0.0,
     "weight_decay": 0.0,

@@ -128,7 +128,8 @@ def learn(
         store=wanted.plan.get("store", "auto"),
         adopted=adopted.kind if adopted else None,
     )
-    plan = _plan(prepared, wanted, adopted)
+    plan = _plan(prepared, wanted, adopted, encoder)
+    prepared = prepared.dealt(plan.folds)
     devices.set_threads(plan)
     torch.manual_seed(plan.seed)
     untouched = copy.deepcopy(encoder)
@@ -171,12 +172,18 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None) -> Plan:
+def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: nn.Module | None) -> Plan:
     """Lay the kinds' proposals and the user's wishes over the defaults."""
     minutes, n = wanted.plan.get("minutes"), len(prepared.rows(_split.TRAIN))
     x, y = prepared.x, prepared.y
     proposals = [x.proposals(n, "x", minutes, y), y.proposals(n, "y", minutes, x)]
     if adopted is not None:
         proposals += [transfer.proposals(n), adopted.plan]
+    if encoder is not None:
+        proposals.append({"folds": (1, "there is one encoder of yours")})
+    elif prepared.own_validation or "validation_share" in wanted.plan:
+        proposals.append({"folds": (1, "there is a validation part of its own")})
     plan = Plan.derive(proposals, wanted.plan)
+    if plan.folds > 1 and encoder is not None:
+        raise InputError("an encoder of your own cannot be multiplied; leave folds out")
     return plan.but("you asked for it", options=dict(wanted.kinds)) if wanted.kinds else plan

@@ -130,7 +130,7 @@ def check_pair(x_name, y_name):
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 0.01)
     losses = []
     for step in range(30):
-        loss = head.training_loss(network.train()(batch), targets)
+        loss = head.loss(network.train()(batch), targets.repeat_interleave(head.members, 0)).mean()
         loss.backward()
         if step == 0:
             missing = [n for n, p in network.named_parameters() if p.requires_grad and p.grad is None]

@@ -90,9 +90,8 @@ class Printer:
     def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
         """Show the split, the ledger and the plan."""
         counts = [len(prepared.rows(side)) for side in range(3)]
-        self.say(
-            f"\n{counts[0]:,} to learn from, {counts[1]:,} to choose by, {counts[2]:,} for the final test; {parameters:,} weights"
-        )
+        chosen = f"{counts[1]:,} to choose by" if plan.folds == 1 else f"each fold in turn ({plan.folds}) to choose by"
+        self.say(f"\n{counts[0]:,} to learn from, {chosen}, {counts[2]:,} for the final test; {parameters:,} weights")
         self.ledger(prepared.ledger)
         self.say("\nplan (change any with --set FIELD=VALUE)")
         changed = [row for row in plan.rows() if row[0] in plan.why or row[0] in plan.options]

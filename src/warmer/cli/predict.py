@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+_SHOWN = 0.001  # a smaller share reads 0.0 %
+
 
 def run(
     model: Annotated[str, typer.Argument(help="a model file")],
@@ -76,7 +78,9 @@ def as_text(answer: object, top: int) -> str:
     assert isinstance(answer, Answer)
     within, coverage = answer.within, answer.coverage
     if len(answer.alternatives) > 1:
-        told = "  ".join(f"{value} {share:.1%}" for value, share in answer.top(min(top, 3)))
+        first, *others = answer.top(max(1, top))
+        shown = [first, *((value, share) for value, share in others if share >= _SHOWN)]
+        told = "  ".join(f"{value} {share:.1%}" for value, share in shown)
         text = f"{answer.input}  {told}"
     else:
         text = f"{answer.input}  {answer.value}"

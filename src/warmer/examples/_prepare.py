@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -211,6 +212,10 @@ class Prepared:
         inputs, targets: compact arrays of all examples, in the table's order.
         sides: each example's side, by `_split.TRAIN` and so on.
         keys: 64-bit content hash of each example's x.
+        hashes: what decided the side: `keys`, or a hash of the group.
+        own_validation: whether the examples themselves name a validation part.
+        folds: of each example, where several networks are each kept from one of them; None: there are no folds, and the
+            validation side is apart.
         table: the raw cells, for reports.
         ledger: everything odd.
     """
@@ -224,12 +229,27 @@ class Prepared:
     targets: Store
     sides: Array
     keys: Array
+    hashes: Array
     table: Table
     ledger: Ledger
+    own_validation: bool = False
+    folds: Array | None = None
 
     def rows(self, side: int) -> Array:
-        """Return the indices of one side's examples."""
+        """Return the indices of one side's examples; with folds, training and validation are the same ones."""
+        if self.folds is not None and side == _split.VALIDATION:
+            side = _split.TRAIN
         return np.flatnonzero(self.sides == side)
+
+    def dealt(self, folds: int) -> Prepared:
+        """Return these examples with training and validation together, dealt into folds; equal ones (or groups) stay together."""
+        if folds == 1:
+            return self
+        found = _split.deal(self.hashes, folds)
+        sides = np.where(self.sides == _split.VALIDATION, _split.TRAIN, self.sides)
+        if len(np.unique(found[sides == _split.TRAIN])) < folds:
+            raise InputError(f"there are too few different examples for {folds} folds; give fewer")
+        return dataclasses.replace(self, sides=sides, folds=found)
 
     def fingerprint(self) -> str:
         """Return a text that changes when the examples do."""
@@ -267,7 +287,8 @@ def prepare(
     group = columns.of("group")
     hashes = _split.keys(table, group)[0] if group else keys
     shares = _split.shares(len(table), test_share, validation_share)
-    sides = _split.split(hashes, strata, shares, _official(table))
+    given = _official(table)
+    sides = _split.split(hashes, strata, shares, given)
     training = np.flatnonzero(sides == _split.TRAIN)
     groups = strata[training] if strata.any() else None
     if adopted is None:
@@ -277,7 +298,10 @@ def prepare(
     y = _fit(columns.signature.y, table, y_names, columns, training, "y", None, options)
     inputs, bad_x = fill(x, cells_of(table, x, x_names), store)
     targets, bad_y = fill(y, cells_of(table, y, y_names), "memory")
-    found = Prepared(x, y, x_names, y_names, columns, inputs, targets, sides, keys, table, ledger)
+    own_validation = given is not None and bool((given == _split.VALIDATION).any())
+    found = Prepared(
+        x, y, x_names, y_names, columns, inputs, targets, sides, keys, hashes, table, ledger, own_validation
+    )
     return _dropped(found, {**bad_x, **bad_y})
 
 

@@ -124,6 +124,12 @@ def split(
     return _none_empty(hashes, sides, wanted, open_rows)
 
 
+def deal(hashes: Array, folds: int) -> Array:
+    """Return each example's fold, 0 to `folds` − 1, of about equal size; equal examples share theirs."""
+    different, places = np.unique(_mix(hashes), return_inverse=True)
+    return (np.arange(len(different)) % folds)[places]
+
+
 def _deal(hashes: Array, wanted: Mapping[int, float]) -> Array:
     """Deal one stratum out: many by threshold, few by rank."""
     different, places = np.unique(hashes, return_inverse=True)

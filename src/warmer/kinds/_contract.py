@@ -374,12 +374,6 @@ class Head(nn.Module, ABC):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each example, `[batch]`, finite for every legal target."""
 
-    def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return one number: the mean over examples, and over the members' own losses (never of their average's loss)."""
-        if self.members > 1:
-            targets = targets.repeat_interleave(self.members, 0)
-        return self.loss(outputs, targets).mean()
-
     @abstractmethod
     def answers(self, outputs: Tensor) -> Array:
         """Turn outputs of evaluation mode into what scores take."""

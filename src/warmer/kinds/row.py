@@ -18,6 +18,8 @@ from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.mlp import EnsembleMLP
 from warmer.plan import Plan, Proposal
 
+_TINY, _FEW = 1000, 6000
+
 
 @dataclass(frozen=True)
 class Row(Kind):
@@ -157,7 +159,8 @@ class Row(Kind):
         """Propose an ensemble perceptron: small for small tables, so that it does not learn them by heart."""
         if role == "y":
             return {}
-        small, large = n < 3000, n > 200_000
+        tiny, small, large = n < _TINY, n < 3000, n > 200_000
+        few = n < _FEW and (tiny or minutes is None or minutes >= 2)  # five times the work
         sorts = partner.discrete
         batch = 64 if n < 1500 else 128 if n < 6000 else 256 if not large else 2048
         return {
@@ -173,10 +176,14 @@ class Row(Kind):
             "width": (128 if small else 192 if sorts else 256, "neurons a layer"),
             "depth": (2, "hidden layers"),
             "members": (
-                4 if large else 32 if sorts and 3000 <= n < 20_000 else 16,
+                8 if few else 4 if large else 32 if sorts and 3000 <= n < 20_000 else 16,
                 "perceptrons that share weights and are averaged",
             ),
-            "dropout": (0.2 if small else 0.3 if sorts and n > 6000 else 0.1, "silenced activations"),
+            "folds": (
+                5 if few else 1,
+                "so few rows serve five networks best, each kept from a fifth" if few else "enough rows",
+            ),
+            "dropout": (0.4 if tiny else 0.2 if small else 0.3 if sorts and n > 6000 else 0.1, "silenced activations"),
             "cooldown": (0.2, "share of the steps at the end in which the learning rate falls"),
         }
 

@@ -106,7 +106,7 @@ def eighth(training: Part, keys: NDArray[Any]) -> Part | None:
     count = len(training.rows) // SHARE
     if count < _FEWEST:
         return None
-    return Part(training.inputs, training.targets, training.rows[np.argsort(keys, kind="stable")[:count]])
+    return training.at(np.argsort(keys, kind="stable")[:count])
 
 
 def best(history: list[dict[str, Any]], name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from warmer import scores
 from warmer.examples._store import Store
 from warmer.kinds._contract import Batches, Head, Kind
+from warmer.networks.folds import unseen
 from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import precision
@@ -23,11 +25,26 @@ _EVALUATED = 512
 
 @dataclass(frozen=True)
 class Part:
-    """Some examples: inputs and targets, and which rows of them."""
+    """Some examples: inputs and targets, and which rows of them.
+
+    With `folds`, one a row, the network is an ensemble of as many as the plan has folds: the members of an example's fold
+    do not learn from it, and they alone answer it.
+    """
 
     inputs: Store
     targets: Store
     rows: Array
+    folds: Array | None = None
+
+    def at(self, places: Array) -> Part:
+        """Return some of these examples."""
+        return dataclasses.replace(
+            self, rows=self.rows[places], folds=None if self.folds is None else self.folds[places]
+        )
+
+    def folds_at(self, places: Any, device: torch.device) -> Tensor | None:
+        """Return the folds of some of these examples, or None."""
+        return None if self.folds is None else torch.from_numpy(self.folds[places]).to(device)
 
 
 def goal(head: Head, n: int) -> scores.Score:
@@ -48,9 +65,21 @@ def evaluate(
     found = []
     for start in range(0, len(part.rows), step):
         batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
+        folds = part.folds_at(slice(start, start + step), device)
         with precision.autocast(plan.precision, device):
-            found.append(network(precision.arrange(batch, plan.memory_format)).float().cpu())
+            found.append(_answered(network, precision.arrange(batch, plan.memory_format), folds, plan).float().cpu())
     return torch.cat(found), y.batch(part.targets.take(part.rows), torch.device("cpu"))
+
+
+def _answered(network: Network, batch: Any, folds: Tensor | None, plan: Plan) -> Tensor:
+    """Return the outputs of evaluation mode; with folds, of the members alone that never saw an example."""
+    if folds is None:
+        found: Tensor = network(batch)
+        return found
+    head = network.head
+    assert isinstance(head, Head)
+    raw = head.outputs(network.features(batch)).unflatten(0, (-1, head.members))
+    return head.average(unseen(raw, folds, plan.folds))
 
 
 class Judgement:
@@ -81,7 +110,9 @@ class Judgement:
             batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
             sides = x.view(batch) if views else [batch]
             seen = [network.features(precision.arrange(one, plan.memory_format)) for one in sides]
-            found.append(torch.stack([head.outputs(one).unflatten(0, (-1, head.members)).float() for one in seen]))
+            folds = part.folds_at(slice(start, start + step), device)
+            raw = [head.outputs(one).unflatten(0, (-1, head.members)).float() for one in seen]
+            found.append(torch.stack(raw if folds is None else [unseen(one, folds, plan.folds) for one in raw]))
             first = seen[0].pooled().float()
             vectors.append(first.unflatten(0, (-1, head.members)).mean(1).cpu())
         self.raw, self.vectors = torch.cat(found, 1).cpu(), torch.cat(vectors)

@@ -18,6 +18,7 @@ from torch import Tensor
 from warmer import scores
 from warmer.errors import InputError, RunFailed
 from warmer.kinds._contract import Batches, Head, Kind
+from warmer.networks.folds import learning
 from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import checkpoint, optimisers, precision, schedules
@@ -199,7 +200,7 @@ class Descent:
         self.network.train()
         with precision.autocast(plan.precision, self.device):
             outputs = self.network(precision.arrange(x, plan.memory_format))
-        loss = self._loss(outputs, targets)
+        loss = self._loss(outputs, targets, rows)
         loss.backward()
         if plan.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
@@ -249,16 +250,22 @@ class Descent:
         x = self.x.batch(self.training.inputs.take(rows), self.device)
         return x, self.targets[torch.from_numpy(places)].to(self.device)
 
-    def _loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        if self.own_loss is None:
-            return self.head.training_loss(outputs, targets)
-        members = self.head.members
-        return self.own_loss(outputs, targets.repeat_interleave(members, 0) if members > 1 else targets).mean()
+    def _loss(self, outputs: Tensor, targets: Tensor, places: Array) -> Tensor:
+        """Return the mean over examples and over the members' own losses, never of the loss of the members' mean."""
+        members, folds = self.head.members, self.training.folds_at(places, self.device)
+        if members > 1:
+            targets = targets.repeat_interleave(members, 0)
+        if folds is not None:
+            may = learning(folds, self.plan.folds, members)
+            outputs, targets = outputs[may], targets[may]
+        loss = self.head.loss if self.own_loss is None else self.own_loss
+        return loss(outputs, targets).mean()
 
     def _trial_loss(self) -> Callable[[], Tensor]:
-        x, targets = self._batch(self._order(0)[: self.state.batch])
+        places = self._order(0)[: self.state.batch]
+        x, targets = self._batch(places)
         self.network.train()
-        return lambda: self._loss(self.network(x), targets)
+        return lambda: self._loss(self.network(x), targets, places)
 
     def _is_time_to_validate(self) -> bool:
         if self.done() >= 1:

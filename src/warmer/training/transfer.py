@@ -182,4 +182,4 @@ def _cached(network: Network, x: Kind, part: Part, plan: Plan, device: torch.dev
     for start in range(0, len(part.rows), step):
         batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
         found.append(torch.stack([vectors(one, how) for one in x.view(batch)], 1).cpu().numpy())
-    return Part(Store(np.concatenate(found)), part.targets.part(part.rows), np.arange(len(part.rows)))
+    return Part(Store(np.concatenate(found)), part.targets.part(part.rows), np.arange(len(part.rows)), part.folds)
