@@ -14,6 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     {"cli"},
     {"report"},
+    {"insight"},
     {"story", "course", "evidence"},
     {"opening"},
     {"model"},

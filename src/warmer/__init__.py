@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from warmer.errors import BadCell, InputError, RunFailed, WarmerError
+    from warmer.insight import look
     from warmer.kinds import register
     from warmer.kinds._contract import Answer, Kind
     from warmer.model import Model, load
@@ -36,6 +37,7 @@ _HOMES = {
     "WarmerError": "warmer.errors",
     "learn": "warmer.story",
     "load": "warmer.model",
+    "look": "warmer.insight",
     "register": "warmer.kinds",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "__version__",
     "learn",
     "load",
+    "look",
     "register",
 ]
 

@@ -167,7 +167,7 @@ def convert(name: str, value: Any, wanted: Any) -> Any:
     kind = next(choice for choice in choices if choice is not type(None))
     try:
         return _AS[kind](value) if kind in _AS else value
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, ZeroDivisionError):
         raise InputError(f"`{name}` is {_WORDS.get(kind, kind)}, not `{value}`") from None
 
 
@@ -187,7 +187,13 @@ def _as_int(value: Any) -> int:
     return int(number)
 
 
-_AS: dict[Any, Any] = {bool: _as_bool, int: _as_int, float: float, str: str}
+def _as_float(value: Any) -> float:
+    """Read a number, or a fraction such as 8/255."""
+    above, mark, below = str(value).partition("/")
+    return float(above) / float(below) if mark else float(value)
+
+
+_AS: dict[Any, Any] = {bool: _as_bool, int: _as_int, float: _as_float, str: str}
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 

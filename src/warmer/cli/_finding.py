@@ -1,0 +1,87 @@
+"""Use an instrument and show what it found; shared by all verbs that are instruments."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def wishes(pairs: Sequence[str]) -> dict[str, str]:
+    """Return OPTION=VALUE pairs as a mapping.
+
+    Raises:
+        InputError: one has no equals sign.
+    """
+    from warmer.errors import InputError
+
+    found = {}
+    for pair in pairs:
+        name, mark, value = pair.partition("=")
+        if not mark:
+            raise InputError(f"`--set {pair}` lacks its value; write --set {pair}=VALUE")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def listing(model: str, as_json: bool) -> None:
+    """Print all instruments: those that fit, then why the others do not."""
+    from warmer import insight
+    from warmer.cli import _printer
+    from warmer.opening import open_model
+
+    found = insight.fits(open_model(model))
+    if as_json:
+        _printer.dump(
+            {"model": model, "instruments": {name: why or insight.about(name) for name, why in found.items()}}
+        )
+        return
+    good = [(name, insight.about(name)) for name, why in found.items() if why is None]
+    _printer.table(("instrument", "what it shows"), good, sys.stdout)
+    others = [(name, why) for name, why in found.items() if why is not None]
+    if others:
+        print()
+        _printer.table(("not this one", "because"), others, sys.stdout)
+
+
+def show(
+    model: str,
+    instrument: str,
+    inputs: Sequence[str],
+    examples: str | None,
+    options: Mapping[str, Any],
+    out: str | None,
+    as_json: bool,
+) -> None:
+    """Use one instrument, print its tables, write its pictures."""
+    from warmer import insight
+    from warmer.cli import _printer
+    from warmer.opening import open_model
+
+    insight.get(instrument)
+    subject = insight.subject(open_model(model), tuple(inputs), examples)
+    found = insight.run(instrument, subject, **options)
+    place = Path(out) if out else Path(f"{Path(model).stem}-look")
+    written = found.save(place)
+    if as_json:
+        told = {key: value for key, value in found.to_json().items() if key != "pictures"}
+        _printer.dump({"model": model, **told, "files": [str(one) for one in written]})
+    else:
+        for title, sheet in found.sheets.items():
+            print(f"\n{title}")
+            rows = [[_cell(value) for value in row] for row in sheet.rows]
+            _printer.table(sheet.head, rows, sys.stdout)
+        print(f"\n{found.sentence}")
+    for one in written:
+        print(f"wrote {one}", file=sys.stderr)
+
+
+def _cell(value: Any) -> str:
+    from warmer.words import figures
+
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return figures(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,96 @@
+"""Pictures of findings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+WARM, COLD, INK = "#d1495b", "#2e6f95", "#333333"
+
+
+def image(x: Tensor) -> Array:
+    """Return a picture `[channels, height, width]` in 0..1 as `[height, width, 3]`."""
+    found = x.detach().float().cpu().clamp(0, 1).numpy()
+    return np.repeat(found.transpose(1, 2, 0), 3, 2) if len(found) == 1 else found.transpose(1, 2, 0)
+
+
+def stretched(x: Array) -> Array:
+    """Scale numbers to 0..1, so that zero is the middle."""
+    most = float(np.abs(x).max()) or 1.0
+    return np.asarray(x / (2 * most) + 0.5)
+
+
+def figure(width: float, height: float) -> Figure:
+    """Return an empty figure of that size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def plain(axes: Axes, title: str = "") -> Axes:
+    """Take the frame off a plot of a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if title:
+        axes.set_title(title, fontsize=8, color=INK)
+    return axes
+
+
+def png(drawn: Figure) -> bytes:
+    """Return a figure as PNG."""
+    data = io.BytesIO()
+    drawn.savefig(data, format="png", dpi=110)
+    return data.getvalue()
+
+
+def grid(
+    pictures: Sequence[Sequence[Array | None]],
+    titles: Sequence[Sequence[str]] | None = None,
+    rows: Sequence[str] | None = None,
+    *,
+    side: float = 1.3,
+    cmap: str = "gray",
+) -> bytes:
+    """Return pictures in rows as PNG.
+
+    Args:
+        pictures: rows of `[height, width, 3]` or `[height, width]` in 0..1; None leaves a gap.
+        titles: over each picture.
+        rows: at the left of each row.
+        side: of a picture, in inches.
+        cmap: colours of pictures of one channel.
+    """
+    wide = max(len(row) for row in pictures)
+    left = 1.1 if rows else 0.0
+    drawn = figure(left + wide * side, len(pictures) * (side + (0.25 if titles else 0.05)))
+    places = drawn.subplots(len(pictures), wide, squeeze=False)
+    for r, row in enumerate(pictures):
+        for c in range(wide):
+            axes = plain(places[r][c], titles[r][c] if titles and c < len(titles[r]) else "")
+            picture = row[c] if c < len(row) else None
+            if picture is not None:
+                axes.imshow(picture, cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+        if rows:
+            places[r][0].set_ylabel(rows[r], fontsize=8, color=INK, rotation=0, ha="right", va="center")
+    return png(drawn)
+
+
+def png_of(x: Tensor) -> bytes:
+    """Return one picture `[channels, height, width]` in 0..1 as PNG at its own size."""
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray((image(x) * 255).round().astype(np.uint8)).save(data, "PNG")
+    return data.getvalue()

@@ -1,0 +1,288 @@
+"""Instruments: the contract over the whole folder, and each against an independent truth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import warmer
+from warmer import examples, insight
+from warmer.cli.app import run
+from warmer.errors import InputError
+from warmer.insight import _ascent, _attacks, _attribution, _shapley, _watch
+from warmer.insight._contract import Subject
+from warmer.insight.summary import receptive_fields
+from warmer.networks.convnet import ConvNet
+from warmer.networks.features import Features
+from warmer.networks.network import Network
+
+sys.path.insert(0, str(Path(__file__).parent))
+from contracts import instruments as contract
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from sklearn.datasets import load_digits
+
+    return list(load_digits().images[:4])
+
+
+@pytest.fixture(scope="module")
+def few_digits():
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return examples.open((found.images[:200], found.target[:200]))
+
+
+@pytest.mark.parametrize("name", insight.names())
+def test_contract_on_pictures(name, digits_model, digits, few_digits):
+    contract.check_all(name, digits_model, digits, few_digits)
+
+
+@pytest.mark.parametrize("name", insight.names())
+def test_contract_on_rows(name, iris_model):
+    table = examples.open("iris")
+    cells, _ = iris_model.cells(table)
+    contract.check_all(name, iris_model, [cells[0], cells[80]], table)
+
+
+def small_network():
+    """A network of one grey channel that is smooth everywhere."""
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(4, 6, 3), nn.Tanh())
+    head = nn.Linear(6, 3)
+
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.readout = head
+
+        def forward(self, features):
+            return self.readout(features.pooled("mean"))
+
+    return Network(encoder, Head()).double().eval()
+
+
+# ---- watching ----
+
+
+def test_a_network_is_put_back_even_after_an_error():
+    network = small_network().train()
+    network.head.readout.bias.requires_grad_(False)
+    before = contract.state(network)
+    with pytest.raises(ZeroDivisionError), _watch.still(network), _watch.watching(network, ("encoder",)):
+        torch.rand(3)
+        raise ZeroDivisionError
+    assert contract.same(before, contract.state(network))
+
+
+def test_shut_rectifiers_leak_gradient_and_answer_the_same():
+    x = torch.tensor([-1.0, 2.0], requires_grad=True)
+    with _watch.leaking():
+        y = torch.relu(x)
+    assert y.tolist() == [0.0, 2.0]
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert gradient.tolist() == pytest.approx([0.1, 1.1])
+
+
+# ---- summary ----
+
+
+def test_what_a_place_sees_is_what_changes_it():
+    network = small_network()
+    network.encoder = ConvNet(1, (4, 6), (0.4,), (0.3,), torch.eye(4)).double().eval()
+    for p in network.encoder.parameters():
+        torch.nn.init.normal_(p)
+    x = torch.rand(1, 1, 24, 24, dtype=torch.float64)
+    told = receptive_fields(network, x)
+    name = "encoder.groups.0"
+    with _watch.watching(network, (name,)) as seen:
+        network(x)
+        base = seen[name][0, :, 4, 4].clone()
+        changed = np.zeros((24, 24), dtype=bool)
+        for row in range(24):
+            for column in range(24):
+                for step in (1.0, -1.0):  # a pooling hides what is smaller than its neighbours
+                    other = x.clone()
+                    other[0, 0, row, column] += step
+                    network(other)
+                    changed[row, column] |= not torch.equal(seen[name][0, :, 4, 4], base)
+    assert changed.any(0).sum() == told[name]
+    assert changed.any(1).sum() == told[name]
+
+
+def test_multiply_adds_are_those_of_the_textbook(digits_model):
+    found = insight.look(digits_model).summary()
+    rows = {row[0]: row for row in found.sheets["Layers"].rows}
+    name, _, shape, weights, adds, _ = rows["encoder.groups.0.first"]
+    channels, height, width = (int(size) for size in shape.split(" × "))
+    assert adds == weights * height * width
+    assert rows["head.readout"][4] == digits_model.head.readout.in_features * 10
+    assert found.numbers["weights"] == digits_model.parameters
+
+
+# ---- why ----
+
+
+def test_integrated_gradients_add_up_and_agree_with_plain_sums():
+    network = small_network()
+    x, nothing = torch.rand(2, 1, 16, 16, dtype=torch.float64), torch.zeros(2, 1, 16, 16, dtype=torch.float64)
+
+    def objective(some):
+        return network(some)[:, 1]
+
+    shares, gap = _attribution.integrated_gradients(objective, x, nothing, steps=60)
+    assert float(gap.abs().max()) < 1e-3
+    steps = 4000
+    slow = torch.zeros_like(x[:1])
+    for at in ((np.arange(steps) + 0.5) / steps).reshape(40, -1):
+        between = torch.tensor(at).view(-1, 1, 1, 1) * x[:1]
+        slow += _ascent.slope(objective, between)[1].sum(0, keepdim=True) / steps
+    torch.testing.assert_close(shares[:1], slow * x[:1], atol=1e-4, rtol=1e-2)
+
+
+def test_slopes_are_finite_differences():
+    network = small_network()
+    x = torch.rand(1, 1, 12, 12, dtype=torch.float64)
+    _, gradient = _ascent.slope(lambda some: network(some)[:, 0], x)
+    for row, column in ((3, 4), (8, 8), (0, 11)):
+        more, less = x.clone(), x.clone()
+        more[0, 0, row, column] += 1e-6
+        less[0, 0, row, column] -= 1e-6
+        with torch.no_grad():
+            slope = float(network(more)[0, 0] - network(less)[0, 0]) / 2e-6
+        assert float(gradient[0, 0, row, column]) == pytest.approx(slope, rel=1e-4, abs=1e-7)
+
+
+def test_occlusion_finds_the_only_place_that_counts():
+    x = torch.zeros(1, 1, 12, 12)
+    x[0, 0, 2:4, 8:10] = 1
+    found = _attribution.occlusion(lambda some: some[:, 0, 2:4, 8:10].sum((1, 2)), x, patch=3, step=1)[0]
+    assert divmod(int(found.argmax()), 12) in [(r, c) for r in (2, 3) for c in (8, 9)]
+    assert float(found[8:, :4].abs().max()) == 0
+
+
+def test_grad_cam_finds_the_bright_spot():
+    class Bright(nn.Module):
+        def forward(self, x):
+            return Features((nn.functional.avg_pool2d(x, 2),))
+
+    class Sum(nn.Module):
+        def forward(self, features):
+            return features.pooled("mean")
+
+    x = torch.zeros(1, 1, 16, 16)
+    x[0, 0, 10:12, 4:6] = 1
+    found = _attribution.grad_cam(Network(Bright(), Sum()), lambda outputs: outputs[:, 0], x, None)[0]
+    row, column = divmod(int(found.argmax()), 16)
+    assert (row // 2, column // 2) == (5, 2)
+
+
+def test_contributions_of_a_linear_model_are_its_terms():
+    weights = np.array([2.0, -1.0, 0.5, 0.0])
+    row, others = np.array([1.0, 2.0, 3.0, 4.0]), np.random.default_rng(0).normal(size=(30, 4))
+
+    def value(known, rows):
+        return np.where(known, row, others[rows]) @ weights
+
+    adds, error, without, whole = _shapley.contributions(value, 4, 30, 30, 0)
+    assert adds == pytest.approx(weights * (row - others.mean(0)))
+    assert adds.sum() == pytest.approx(whole - without)
+    assert error[3] == 0
+
+
+def test_rows_need_others_to_be_compared_with(iris_model):
+    row = iris_model.cells(examples.open("iris"))[0][0]
+    with pytest.raises(InputError, match="give them with --examples"):
+        insight.look(iris_model).why(row)
+
+
+# ---- fool ----
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_attacks_stay_in_their_ball_and_raise_the_loss(digits_model, digits, norm):
+    x = Subject(digits_model, digits).batch
+    network = digits_model.network
+    radius = 0.1 if norm == "linf" else 0.5
+    with _watch.still(network):
+        labels = network(x).argmax(1)
+        loss = _attacks.loss(network, labels, None)
+        found = _attacks.pgd(network, x, labels, radius, 10, norm=norm, generator=torch.Generator().manual_seed(0))
+        change = found - x
+        size = change.flatten(1).abs().amax(1) if norm == "linf" else change.flatten(1).norm(dim=1)
+        assert float(size.max()) <= radius + 1e-6
+        assert 0 <= float(found.min()) and float(found.max()) <= 1
+        assert (loss(found) > loss(x)).all()
+        one = _attacks.fgsm(network, x, labels, 0.1)
+        assert float((one - x).abs().max()) <= 0.1 + 1e-6
+
+
+def test_deepfool_crosses_the_boundary_of_a_line_at_its_nearest_point():
+    weight, bias = torch.tensor([[1.0, 2.0], [-1.0, 0.5]]), torch.tensor([-1.3, 0.2])
+    x = torch.tensor([[0.6, 0.4]])
+
+    def logits(some):
+        return some @ weight.t() + bias
+
+    found = _attacks.deepfool(logits, x, overshoot=0.02)
+    normal = weight[0] - weight[1]
+    distance = float((x @ normal + bias[0] - bias[1]) / normal.norm())
+    assert logits(found).argmax(1) != logits(x).argmax(1)
+    assert float((found - x).norm()) == pytest.approx(distance * 1.02, rel=0.01)
+
+
+def test_one_change_for_all_stays_small(digits_model, digits):
+    x = Subject(digits_model, digits).batch
+    with _watch.still(digits_model.network):
+        change = _attacks.universal(digits_model.network, x, 0.2, 5, generator=torch.Generator().manual_seed(0))
+    assert change.shape == x[:1].shape
+    assert 0.1 < float(change.abs().max()) <= 0.2
+
+
+def test_noise_becomes_what_is_wanted(digits_model):
+    found = insight.look(digits_model).fool(target="3", from_noise=True)
+    assert found.numbers["success"] == 1.0
+
+
+def test_what_is_saved_fools(tmp_path, digits_model, digits):
+    found = insight.look(digits_model).fool(digits[0], method="deepfool")
+    assert found.numbers["success"] == 1.0
+    written = found.save(tmp_path)
+    result = next(place for place in written if place.name == "fool-result-1.png")
+    assert digits_model(result).value != digits_model(digits[0]).value
+
+
+# ---- the face ----
+
+
+def test_look_from_python(digits_model):
+    look = warmer.look(digits_model)
+    assert "summary" in look.names()
+    assert "summary" in dir(look)
+    with pytest.raises(AttributeError, match="no instrument `telescope`"):
+        _ = look.telescope
+
+
+def test_look_from_the_command_line(tmp_path, capsys, digits_model):
+    place = str(digits_model.save(tmp_path / "digits.safetensors"))
+    assert run(["look", place]) == 0
+    assert "summary" in capsys.readouterr().out
+    assert run(["look", place, "filters", "--out", str(tmp_path / "out"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["instrument"] == "filters"
+    assert all(Path(file).exists() for file in told["files"])
+    assert run(["look", place, "filtres"]) == 2
+    assert "filters" in capsys.readouterr().err
+    assert run(["fool", place, "--from-noise", "--target", "7", "--out", str(tmp_path / "out")]) == 0
+    assert "7" in capsys.readouterr().out
+    assert run(["fool", place, "--from-noise", "--target", "ostrich"]) == 2
+    assert run(["fool", place]) == 2
+    assert "give pictures" in capsys.readouterr().err
