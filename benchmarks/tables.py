@@ -42,7 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", default="", help="comma-separated names")
-    parser.add_argument("--splits", type=int, default=1, help="test parts to try, the first being that of `warmer learn`")
+    parser.add_argument(
+        "--splits", type=int, default=1, help="test parts to try, the first being that of `warmer learn`"
+    )
     parser.add_argument("--set", action="append", default=[], help="FIELD=VALUE of the plan")
     chosen = parser.parse_args()
     names = [name for name in chosen.only.split(",") if name] or list(TABLES)

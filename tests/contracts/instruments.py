@@ -77,7 +77,8 @@ def same(one, other):
 def check_finding(name, found, again):
     assert isinstance(found, Finding)
     assert found.instrument == name
-    assert found.sentence and "\n" not in found.sentence
+    assert found.sentence
+    assert "\n" not in found.sentence
     assert found.to_json() == again.to_json(), "the same seed must give the same finding"
     assert Finding.from_json(json.loads(json.dumps(found.to_json()))).to_json() == found.to_json()
     assert found.pictures or found.sheets
