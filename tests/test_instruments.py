@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import warmer
@@ -264,6 +267,66 @@ def test_what_is_saved_fools(tmp_path, digits_model, digits):
     written = found.save(tmp_path)
     result = next(place for place in written if place.name == "fool-result-1.png")
     assert digits_model(result).value != digits_model(digits[0]).value
+
+
+# ---- dream ----
+
+
+def test_a_dream_is_answered_to_more_than_the_photo(digits_model, digits):
+    found = insight.look(digits_model).dream(digits[0], label="5", size=40, octaves=2, steps=10, frames=4)
+    assert found.numbers["after"] > found.numbers["before"]
+    assert found.pictures["The way there"].startswith(b"GIF")
+    picture = Image.open(io.BytesIO(found.pictures["The dream"]))
+    assert picture.size == (40, 40)
+    assert Image.open(io.BytesIO(found.pictures["The way there"])).n_frames == 4
+
+
+def test_a_photo_is_dreamt_into_uncut(tmp_path, digits_model):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (30, 90), dtype=np.uint8)).save(tmp_path / "wide.png")
+    found = insight.look(digits_model).dream(tmp_path / "wide.png", size=60, octaves=1, steps=1)
+    assert Image.open(io.BytesIO(found.pictures["The dream"])).size == (60, 20)
+
+
+def test_dreams_that_cannot_be_are_refused(tmp_path, digits_model):
+    look = insight.look(digits_model)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="broken"):
+        look.dream(str(tmp_path / "broken.png"))
+    with pytest.raises(InputError, match="has channels 0 to"):
+        look.dream(channel=10_000)
+    with pytest.raises(InputError, match="at least 2"):
+        look.dream(frames=1)
+
+
+# ---- latent, importance ----
+
+
+def test_an_example_is_its_own_nearest_neighbour(digits_model, digits, few_digits):
+    found = insight.look(digits_model).latent(digits[1], examples=few_digits)
+    first = found.sheets["Neighbours"].rows[0]
+    assert first[1] == few_digits.name(1)
+    assert first[3] == pytest.approx(1, abs=1e-6)
+    assert found.numbers["neighbours_agree"] > 0.8
+    assert 0 < found.numbers["variance_in_two"] < 1
+
+
+def test_too_few_examples_make_no_map(digits_model, few_digits):
+    with pytest.raises(InputError, match="too few to draw a map"):
+        insight.look(digits_model).latent(examples=few_digits.take(np.arange(3)))
+
+
+def test_the_column_that_decides_is_the_important_one():
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(generator.normal(size=(300, 3)), columns=["decides", "idle", "noise"])
+    frame["y"] = np.where(frame["decides"] > 0, "up", "down")
+    model = warmer.learn(frame, y="y", epochs=15, advice=False)
+    found = insight.look(model).importance(examples=frame)
+    assert found.numbers["n"] < 100, "examples that it learned from are left out"
+    rows = {row[0]: row[1] for row in found.sheets["Columns"].rows}
+    assert rows["decides"] > 0.3
+    assert max(rows["idle"], rows["noise"]) < 0.1
+    told = insight.look(model).why({"decides": 2.0, "idle": 0.0, "noise": 0.0}, examples=frame)
+    assert told.sheets["input 1"].rows[0][0] == "decides"
 
 
 # ---- the face ----

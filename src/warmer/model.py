@@ -218,8 +218,13 @@ class Model:
 
     # ---- testing ----
 
-    def test(self, thing: Any) -> TestResult:
-        """Score this model on labelled examples (anything `examples.open` reads)."""
+    def test(self, thing: Any, *, intervals: bool = True) -> TestResult:
+        """Score this model on labelled examples (anything `examples.open` reads).
+
+        Args:
+            thing: the examples.
+            intervals: whether 95 % intervals of the scores are wanted; where examples are few they take most of the time.
+        """
         table = examples.open(thing)
         ledger = table.ledger
         answers = self._answer_columns(table)
@@ -244,7 +249,7 @@ class Model:
             raise InputError(
                 f"none of the examples of `{table.origin}` can be read; the first, {table.name(place)}: {reason}"
             )
-        return self._score(Part(inputs, targets, rows), table, ledger)
+        return self._score(Part(inputs, targets, rows), table, ledger, intervals)
 
     def _answer_columns(self, table: Table) -> list[str]:
         if all(name in table.columns for name in self.y_names):
@@ -261,7 +266,7 @@ class Model:
             return _prepare.cells_of(table, self.y, answers)
         return table.columns[answers[0]]
 
-    def _score(self, part: Part, table: Table, ledger: Ledger) -> TestResult:
+    def _score(self, part: Part, table: Table, ledger: Ledger, with_intervals: bool) -> TestResult:
         device = torch.device("cpu")
         judged = Judgement(self.network, self.x, self.y, part, device, self.plan)
         outputs, targets = judged.outputs(), judged.targets
@@ -270,7 +275,7 @@ class Model:
         found = scores.table(chosen, answers, truths)
         constant = self.head.constant(len(part.rows))
         baseline = scores.table(chosen, constant[0], truths) if constant else {}
-        intervals = {score.name: scores.interval(score, answers, truths) for score in chosen}
+        intervals = {s.name: scores.interval(s, answers, truths) for s in chosen} if with_intervals else {}
         sentence = self.head.sentence(found, baseline, len(part.rows), "")
         seen = self._seen(table, part.rows)
         if seen:
@@ -282,12 +287,17 @@ class Model:
             len(part.rows), found, intervals, baseline, ledger, seen, sentence, self.head.evidence(outputs, targets)
         )
 
-    def _seen(self, table: Table, rows: Array) -> int | None:
-        """Return how many of these examples were trained on."""
+    def learned_from(self, table: Table) -> Array | None:
+        """Tell which examples of a table were trained on, `[examples]`; None where that cannot be known."""
         if self.seen is None or not all(name in table.columns for name in self.x_names):
             return None
         keys, _ = _split.keys(table, self.x_names)
-        return int(np.isin(short(keys[rows]), self.seen.numpy()).sum())
+        return np.isin(short(keys), self.seen.numpy())
+
+    def _seen(self, table: Table, rows: Array) -> int | None:
+        """Return how many of these examples were trained on."""
+        found = self.learned_from(table)
+        return None if found is None else int(found[rows].sum())
 
     # ---- the file ----
 

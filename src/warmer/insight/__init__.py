@@ -143,7 +143,8 @@ def subject(model: Model, inputs: tuple[Any, ...] = (), examples: Any = None) ->
     for place, one in enumerate(inputs):
         cell = model.x.cell(one) if isinstance(one, str) else model.x.cell(str(one)) if isinstance(one, Path) else one
         cells.append(cell)
-        named.append(str(one) if isinstance(one, (str, Path)) else f"input {place + 1}")
+        is_named = isinstance(one, (str, Path)) and not str(one).lstrip().startswith("{")
+        named.append(str(one) if is_named else f"input {place + 1}")
     table = None if examples is None else sources.open(examples)
     if table is not None and not len(table):
         raise InputError("there are no examples to look at")

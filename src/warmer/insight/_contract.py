@@ -152,7 +152,7 @@ class Finding:
         sentence: what was found, and how well it worked, in plain words.
         numbers: name → number, text or list of them, as JSON has them.
         sheets: title → table.
-        pictures: title → PNG.
+        pictures: title → PNG, or GIF where they move.
     """
 
     instrument: str
@@ -186,7 +186,8 @@ class Finding:
         place = Path(folder)
         written = []
         for title, data in self.pictures.items():
-            written.append(place / f"{self.instrument}-{_slug(title)}.png")
+            suffix = "gif" if data.startswith(b"GIF") else "png"
+            written.append(place / f"{self.instrument}-{_slug(title)}.{suffix}")
             write_whole(written[-1], data)
         written.append(place / f"{self.instrument}.json")
         told = {name: value for name, value in self.to_json().items() if name != "pictures"}

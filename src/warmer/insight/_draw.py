@@ -51,7 +51,7 @@ def plain(axes: Axes, title: str = "") -> Axes:
 def png(drawn: Figure) -> bytes:
     """Return a figure as PNG."""
     data = io.BytesIO()
-    drawn.savefig(data, format="png", dpi=110)
+    drawn.savefig(data, format="png", dpi=110, bbox_inches="tight", pad_inches=0.08)
     return data.getvalue()
 
 

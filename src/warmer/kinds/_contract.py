@@ -211,6 +211,14 @@ class Kind(ABC):
         """Return the value as a PIL image for reports, or None where words serve better."""
         return None
 
+    def uncut(self, cell: Any, longest: int) -> Array:
+        """Return a cell uncut and as large as it is, its longest side `longest` at the most, for networks that take any size.
+
+        Raises:
+            BadCell: the cell cannot be read.
+        """
+        return self.read(cell)
+
     def unlike(self, array: Array) -> str | None:
         """Say why this value is unlike the training values, or None."""
         return None

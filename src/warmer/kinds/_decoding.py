@@ -19,8 +19,12 @@ _MOST_PIXELS = 100_000_000
 _LEAST_SIDE = 2
 
 
-def open_picture(cell: Any) -> PIL.Image:
+def open_picture(cell: Any, least: int = 256) -> PIL.Image:
     """Decode a picture from a file, bytes, array or PIL image; turn it upright.
+
+    Args:
+        cell: the picture.
+        least: a large JPEG may be decoded at a fraction of its size, with at least so many pixels a side.
 
     Raises:
         BadCell: what lies there is no picture, a damaged one, or one of an absurd size.
@@ -43,7 +47,7 @@ def open_picture(cell: Any) -> PIL.Image:
                 raise BadCell(
                     f"is {picture.width:,} × {picture.height:,} pixels; the limit is {_MOST_PIXELS // 10**6} million"
                 )
-            picture.draft("RGB", (256, 256)) if picture.format == "JPEG" and min(picture.size) > 1024 else None
+            picture.draft("RGB", (least, least)) if picture.format == "JPEG" and min(picture.size) > 1024 else None
             picture.load()
             return _upright(picture)
     except UnidentifiedImageError:

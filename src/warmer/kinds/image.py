@@ -171,6 +171,14 @@ class Image(Kind):
         """Return the picture."""
         return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
 
+    def uncut(self, cell: Any, longest: int) -> Array:
+        """Return a picture uncut, scaled down so that its longer side is at most `longest`."""
+        picture = eight_bits(open_picture(cell, longest)).convert("L" if self.channels == 1 else "RGB")
+        scale = min(1.0, longest / max(picture.size))
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        pixels = np.asarray(picture.resize(size, PIL.Resampling.LANCZOS) if size != picture.size else picture)
+        return np.array(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1))
+
     def vector(self, arrays: Array) -> Array:
         """Return the pixels, averaged down to about 14 × 14 (grey) or 12 × 12 (colour)."""
         side = 14 if self.channels == 1 else 12
