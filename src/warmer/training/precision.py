@@ -16,6 +16,8 @@ _FASTER = 1.2
 _ALIKE = 0.02
 _ALIKE_VECTORS = 0.05
 _STEPS = 3
+_WORTH_MEASURING = 30e6
+"""Multiply-adds of a forward pass; below, a measurement says more about the machine's other work than about this."""
 
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
@@ -56,6 +58,8 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
     formats = ["channels_last", "contiguous"] if pictures else ["contiguous"]
     formats = formats if plan.memory_format == "measure" else [plan.memory_format]
     precisions = ["fp32", "bf16"] if _has_bf16(device) else ["fp32"]
+    if not pictures and plan.batch * sum(p.numel() for p in network.parameters()) < _WORTH_MEASURING:
+        precisions = ["fp32"]
     precisions = precisions if plan.precision == "measure" else [plan.precision]
     tries = [
         (p, f) for f in formats for p in precisions if not (p == "bf16" and f == "contiguous" and len(formats) > 1)
