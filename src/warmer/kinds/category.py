@@ -325,14 +325,20 @@ class CategoryHead(Head):
         return answers, "logistic regression"
 
     def calibrate(self, outputs: Tensor, targets: Tensor) -> None:
-        """Set the temperature that makes the likelihood of unseen answers largest (Guo et al. 2017, arXiv 1706.04599)."""
+        """Set the temperature that makes the likelihood of unseen answers largest (Guo et al. 2017, arXiv 1706.04599).
+
+        As if half an example more had been seen and been wrong (Jeffreys' prior): a few examples, all right, prove no
+        certainty.
+        """
         from scipy.optimize import minimize_scalar
 
+        count = outputs.shape[1]
+        doubt = count / ((count - 1) * 2 * (len(outputs) + 1))
         logits, truths = (outputs.double() - self.prior) * self.temperature, targets.long()
 
         def surprise(log_temperature: float) -> float:
             scaled = logits / math.exp(log_temperature) + self.prior
-            return float(F.cross_entropy(scaled, truths))
+            return float(F.cross_entropy(scaled, truths, label_smoothing=min(1.0, doubt)))
 
         found = minimize_scalar(surprise, bounds=(-3.0, 3.0), method="bounded")
         self.temperature.fill_(math.exp(float(found.x)))
