@@ -102,3 +102,35 @@ def test_optimisers_step_like_torch(name, peer):
             optimiser.step()
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_memory_is_kept_for_a_while_and_given_back_even_after_an_error(monkeypatch):
+    from warmer.training import memory
+
+    class Library:
+        def __init__(self):
+            self.options, self.trimmed = {}, 0
+
+        def mallopt(self, option, value):
+            self.options[option] = value
+
+        def malloc_trim(self, pad):
+            self.trimmed += 1
+
+    library = Library()
+    monkeypatch.setattr(memory, "_glibc", lambda: library)
+
+    def fail():
+        with memory.kept():
+            assert library.options[memory._MMAP_MAX] == 0
+            assert not library.trimmed
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert library.options == memory._USUAL
+    assert library.trimmed == 1
+    monkeypatch.setattr(memory, "_glibc", lambda: None)
+    with memory.kept():
+        pass
+    assert library.trimmed == 1

@@ -23,7 +23,7 @@ from warmer.networks.network import Network
 from warmer.plan import Plan, convert
 from warmer.signature import Signature
 from warmer.training import device as devices
-from warmer.training import transfer
+from warmer.training import memory, transfer
 from warmer.training.loop import Loss
 
 
@@ -148,11 +148,12 @@ def learn(
     comparison = evidence.compare(course.head, prepared)
     place = Path(checkpoint) if checkpoint else None
     resumed = resume and place is not None and place.exists()
-    fitted = adopted is not None and not resumed and course.fit_head()
-    if plan.find_learning_rate and not resumed:
-        course.try_learning_rates()
-    if not fitted or plan.fine_tune:
-        course.descend(place, resumed)
+    with memory.kept():
+        fitted = adopted is not None and not resumed and course.fit_head()
+        if plan.find_learning_rate and not resumed:
+            course.try_learning_rates()
+        if not fitted or plan.fine_tune:
+            course.descend(place, resumed)
     model = Model(
         course.network, prepared.x, prepared.y, prepared.x_names, prepared.y_names, course.plan, history=course.history
     )
