@@ -154,10 +154,16 @@ def learn(
             course.try_learning_rates()
         if not fitted or plan.fine_tune:
             course.descend(place, resumed)
-    model = Model(
-        course.network, prepared.x, prepared.y, prepared.x_names, prepared.y_names, course.plan, history=course.history
-    )
-    model.evidence = evidence.judge(model, prepared, comparison)
+        model = Model(
+            course.network,
+            prepared.x,
+            prepared.y,
+            prepared.x_names,
+            prepared.y_names,
+            course.plan,
+            history=course.history,
+        )
+        model.evidence = evidence.judge(model, prepared, comparison)
     model.evidence["own_encoder"] = encoder is not None
     if adopted is not None:
         probe = course.head_alone

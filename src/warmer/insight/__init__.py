@@ -83,6 +83,7 @@ def run(name: str, subject: Subject, **wishes: Any) -> Finding:
         InputError: it does not fit the model, or an option has an impossible value.
     """
     from warmer.plan import convert
+    from warmer.training import memory
 
     module = get(name)
     known = options(name)
@@ -93,7 +94,8 @@ def run(name: str, subject: Subject, **wishes: Any) -> Finding:
         default = known[option]
         given[option] = value if default is None or value is None else convert(option, value, type(default))
     module.NEEDS.check(subject)
-    found: Finding = module.run(subject, **given)
+    with memory.kept():
+        found: Finding = module.run(subject, **given)
     return found
 
 
