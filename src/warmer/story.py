@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,18 +132,7 @@ def learn(
     prepared = prepared.dealt(plan.folds)
     devices.set_threads(plan)
     torch.manual_seed(plan.seed)
-    untouched = copy.deepcopy(encoder)
-    network = build(prepared.x, prepared.y, plan, encoder)
-
-    if adopted is not None:
-        opening.start_with(adopted, network.encoder)
-
-    def fresh() -> Network:
-        made = build(prepared.x, prepared.y, plan, copy.deepcopy(untouched))
-        if adopted is not None:
-            opening.start_with(adopted, made.encoder)
-        return made
-
+    network, fresh = _built(prepared, plan, adopted, encoder)
     course = Course(network, fresh, prepared, plan, listener, started, loss)
     comparison = evidence.compare(course.head, prepared)
     place = Path(checkpoint) if checkpoint else None
@@ -173,6 +162,21 @@ def learn(
     model.evidence["training_seconds"] = course.seconds
     listener.judged(model)
     return model
+
+
+def _built(
+    prepared: Prepared, plan: Plan, adopted: Adopted | None, encoder: nn.Module | None
+) -> tuple[Network, Callable[[], Network]]:
+    """Return the network to train, and a function that makes another like it, untrained."""
+    untouched = copy.deepcopy(encoder)
+
+    def made(own: nn.Module | None) -> Network:
+        network = build(prepared.x, prepared.y, plan, own)
+        if adopted is not None:
+            opening.start_with(adopted, network.encoder)
+        return network
+
+    return made(encoder), lambda: made(copy.deepcopy(untouched))
 
 
 def _names(names: str | Sequence[str]) -> tuple[str, ...]:
