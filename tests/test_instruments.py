@@ -18,12 +18,13 @@ import warmer
 from warmer import examples, insight
 from warmer.cli.app import run
 from warmer.errors import InputError
-from warmer.insight import _ascent, _attacks, _attribution, _shapley, _watch
+from warmer.insight import _attacks, _attribution, _shapley, _watch
 from warmer.insight._contract import Subject
 from warmer.insight.summary import receptive_fields
 from warmer.networks.convnet import ConvNet
 from warmer.networks.features import Features
 from warmer.networks.network import Network
+from warmer.training import adversary
 
 sys.path.insert(0, str(Path(__file__).parent))
 from contracts import instruments as contract
@@ -152,14 +153,14 @@ def test_integrated_gradients_add_up_and_agree_with_plain_sums():
     slow = torch.zeros_like(x[:1])
     for at in ((np.arange(steps) + 0.5) / steps).reshape(40, -1):
         between = torch.tensor(at).view(-1, 1, 1, 1) * x[:1]
-        slow += _ascent.slope(objective, between)[1].sum(0, keepdim=True) / steps
+        slow += adversary.slope(objective, between)[1].sum(0, keepdim=True) / steps
     torch.testing.assert_close(shares[:1], slow * x[:1], atol=1e-4, rtol=1e-2)
 
 
 def test_slopes_are_finite_differences():
     network = small_network()
     x = torch.rand(1, 1, 12, 12, dtype=torch.float64)
-    _, gradient = _ascent.slope(lambda some: network(some)[:, 0], x)
+    _, gradient = adversary.slope(lambda some: network(some)[:, 0], x)
     for row, column in ((3, 4), (8, 8), (0, 11)):
         more, less = x.clone(), x.clone()
         more[0, 0, row, column] += 1e-6

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 import warmer
 from warmer.cli.app import run
-from warmer.errors import InputError, Missing, RunFailed
+from warmer.errors import InputError, Missing, NoAnswers, RunFailed
 from warmer.networks import pretrained, weights
 from warmer.opening import adopt, open_model
 
@@ -256,3 +256,16 @@ def test_real_networks_answer_as_published(data, name):
         assert found.value == answers[name][0][0]
         for _, index, share in answers[name]:
             assert shares[model.y.labels[index]] == pytest.approx(share, abs=0.03)
+
+
+def test_a_network_without_answers_can_be_looked_at_but_not_asked(tmp_path, capsys):
+    place = random_weights("vgg19_block3", tmp_path / "v.safetensors", input_size="64")
+    with pytest.raises(NoAnswers, match="gives no answers of its own"):
+        open_model(place)
+    look = warmer.look(place)
+    assert {"filters", "activations", "dream"} <= set(look.names())
+    assert "why" not in look.names()
+    assert look.dream(size=48, octaves=1, steps=1).pictures
+    with pytest.raises(InputError, match="gives no answers of its own"):
+        look.model(pictures(1)[0][0])
+    assert run(["look", str(place), "summary", "--out", str(tmp_path / "look")]) == 0

@@ -3,6 +3,7 @@
     WarmerError                 one sentence: what was expected, what came, what to do
     ├── InputError              the command or the input is wrong         exit status 2
     │   ├── UnknownName         a name that is not in the list; the nearest one is offered
+    │   ├── NoAnswers           a network that gives no answers of its own
     │   ├── NotAModel           a file that is no model of ours, or a damaged one
     │   └── Missing             a package, file or column that has to be there first
     ├── BadCell                 one cell of one example cannot be read; its example is left out and listed
@@ -44,6 +45,10 @@ class UnknownName(InputError):
         listed = ", ".join(names[:40]) + (" …" if len(names) > 40 else "")
         advice = f"did you mean `{near[0]}`?" if near else f"choose one of: {listed}"
         super().__init__(f"there is no {what} `{name}`; {advice}")
+
+
+class NoAnswers(InputError):
+    """The network was learned elsewhere and gives no answers of its own: it can be learned on from, or looked at."""
 
 
 class NotAModel(InputError):

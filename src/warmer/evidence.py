@@ -19,8 +19,9 @@ from warmer.model import Model, png, short
 from warmer.networks.network import Network
 from warmer.novelty import Novelty
 from warmer.plan import Plan
-from warmer.training import baselines
+from warmer.training import adversary, baselines
 from warmer.training.judging import Judgement, Part
+from warmer.words import figures
 
 Array = NDArray[Any]
 
@@ -133,6 +134,21 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
         "notes": list(prepared.table.notes),
         "environment": environment(),
     }
+
+
+def under_attack(model: Model, prepared: Prepared) -> dict[str, Any]:
+    """Return how good the model is on up to 1,000 test examples that an adversary changes, and the sentence that says so."""
+    test = part(prepared, prepared.rows(_split.TEST))
+    outputs, targets = adversary.attacked(
+        model.network, model.x, model.y, test, torch.device("cpu"), model.plan, steps=adversary.FINAL_STEPS
+    )
+    lead = scores.get(model.head.scores[0])
+    value = lead(model.head.answers(outputs), model.head.truths(targets))
+    sentence = (
+        f"{lead.name} {figures(value)} on {len(targets):,} of them when each pixel may be changed by "
+        f"{model.plan.epsilon * 255:.3g} of 255 to mislead it ({adversary.FINAL_STEPS} steps of projected gradient descent)"
+    )
+    return {"score": lead.name, "value": value, "n": len(targets), "epsilon": model.plan.epsilon, "sentence": sentence}
 
 
 def _judgement(model: Model, some: Part, device: torch.device, views: bool = True) -> Judgement:

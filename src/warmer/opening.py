@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from warmer import kinds
-from warmer.errors import InputError
+from warmer.errors import InputError, NoAnswers
 from warmer.kinds._contract import Adopted, Kind
 from warmer.model import Model, build, load
 from warmer.networks import weights
@@ -18,8 +18,12 @@ SHAPING = ("width", "depth", "members", "folds", "stride", "pooling", "dropout",
 """Fields of a plan that an encoder is built by."""
 
 
-def open_model(path: str | Path) -> Model:
+def open_model(path: str | Path, *, to_look: bool = False) -> Model:
     """Open a model file of ours, or a pretrained classifier (local, or `hf://owner/name`) as a model.
+
+    Args:
+        path: of the file.
+        to_look: whether a network that gives no answers of its own will do, too.
 
     Raises:
         NotAModel: it is none, is damaged, or was written by a later version.
@@ -27,14 +31,20 @@ def open_model(path: str | Path) -> Model:
     """
     if not _is_foreign(path):
         return load(path)
-    adopted = kinds.adopt(weights.read(path), answering=True)
-    assert adopted.answers is not None
+    read = weights.read(path)
+    try:
+        adopted = kinds.adopt(read, answering=True)
+    except NoAnswers:
+        if not to_look:
+            raise
+        adopted = kinds.adopt(read)
+    answers = adopted.answers or kinds.nothing()
     plan = Plan.derive([adopted.plan], {})
-    network = build(adopted.kind, adopted.answers, plan)
+    network = build(adopted.kind, answers, plan)
     network.encoder.load_state_dict(adopted.weights)
     network.head.load_state_dict({**network.head.state_dict(), **adopted.head})
     evidence = {"origin": str(path), "notes": ["learned elsewhere; nothing is known here about how good it is"]}
-    return Model(network, adopted.kind, adopted.answers, (adopted.kind.name,), ("answer",), plan, evidence=evidence)
+    return Model(network, adopted.kind, answers, (adopted.kind.name,), ("answer",), plan, evidence=evidence)
 
 
 def adopt(start: str | Path) -> Adopted:

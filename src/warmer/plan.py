@@ -60,6 +60,10 @@ class Plan:
     pooling: str = _choice("max", "how a grid becomes one vector at the end", ("max", "mean"))
     stride: int = _choice(1, "step of the first convolution over the picture")
     augment: bool = _choice(True, "change each training example at random in ways that keep its answer")
+    robust: bool = _choice(
+        False, "learn every example as an adversary would change it, so that answers resist such changes"
+    )
+    epsilon: float = _choice(8 / 255, "how much an adversary may change a pixel, as a share of the whole range")
     balance: bool = _choice(False, "show rare categories more often, by the square root of their frequency")
     precision: str = _choice("measure", "number format of the forward pass", ("measure", "fp32", "bf16"))
     memory_format: str = _choice("measure", "layout of pictures in memory", ("measure", "channels_last", "contiguous"))
@@ -139,6 +143,7 @@ _AT_LEAST = {
     "weight_decay": 0.0,
     "clip": 0.0,
     "encoder_rate": 0.0,
+    "epsilon": 0.0,
 }
 _SHARES = ("warmup", "cooldown", "dropout", "label_smoothing", "test_share", "validation_share", "coverage")
 

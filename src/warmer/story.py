@@ -22,8 +22,8 @@ from warmer.model import Model, build
 from warmer.networks.network import Network
 from warmer.plan import Plan, convert
 from warmer.signature import Signature
+from warmer.training import adversary, memory, transfer
 from warmer.training import device as devices
-from warmer.training import memory, transfer
 from warmer.training.loop import Loss
 
 
@@ -153,6 +153,8 @@ def learn(
             history=course.history,
         )
         model.evidence = evidence.judge(model, prepared, comparison)
+        if plan.robust:
+            model.evidence["robust"] = evidence.under_attack(model, prepared)
     model.evidence["own_encoder"] = encoder is not None
     if adopted is not None:
         probe = course.head_alone
@@ -194,6 +196,14 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: 
         proposals.append({"folds": (1, "there is one encoder of yours")})
     elif prepared.own_validation or "validation_share" in wanted.plan:
         proposals.append({"folds": (1, "there is a validation part of its own")})
+    if wanted.plan.get("robust"):
+        if not x.bounded:
+            raise InputError(
+                f"`robust` is for pictures, whose pixels can be changed a little, not for {x.name}; leave it out"
+            )
+        if adopted is not None:
+            raise InputError("`robust` needs a network trained from nothing; leave out --from, or robust")
+        proposals.append(adversary.proposals(proposals[0]))
     plan = Plan.derive(proposals, wanted.plan)
     if plan.folds > 1 and encoder is not None:
         raise InputError("an encoder of your own cannot be multiplied; leave folds out")

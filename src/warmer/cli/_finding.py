@@ -31,7 +31,7 @@ def listing(model: str, as_json: bool) -> None:
     from warmer.cli import _printer
     from warmer.opening import open_model
 
-    found = insight.fits(open_model(model))
+    found = insight.fits(open_model(model, to_look=True))
     if as_json:
         _printer.dump(
             {"model": model, "instruments": {name: why or insight.about(name) for name, why in found.items()}}
@@ -60,7 +60,7 @@ def show(
     from warmer.opening import open_model
 
     insight.get(instrument)
-    subject = insight.subject(open_model(model), tuple(inputs), examples)
+    subject = insight.subject(open_model(model, to_look=True), tuple(inputs), examples)
     found = insight.run(instrument, subject, **options)
     place = Path(out) if out else Path(f"{Path(model).stem}-look")
     written = found.save(place)

@@ -146,6 +146,8 @@ class Printer:
         for one in evidence["baselines"].values():
             self.say(f"  compared with: {one['what']}")
         self.say(f"\n{evidence['sentence'][:1].upper()}{evidence['sentence'][1:]}.")
+        if "robust" in evidence:
+            self.say(f"Under attack: {evidence['robust']['sentence']}.")
         if advice := evidence.get("curve", {}).get("sentence"):
             self.say(f"What more would bring: {advice}.")
 

@@ -127,7 +127,7 @@ def look(model: Model | str | Path) -> Look:
     """Return the instruments of a model, or of a model file."""
     from warmer.opening import open_model
 
-    return Look(open_model(model) if isinstance(model, (str, Path)) else model)
+    return Look(open_model(model, to_look=True) if isinstance(model, (str, Path)) else model)
 
 
 def subject(model: Model, inputs: tuple[Any, ...] = (), examples: Any = None) -> Subject:

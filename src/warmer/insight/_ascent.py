@@ -1,6 +1,5 @@
-"""Change an input until…: objective × parametrisation × transforms × constraint. Nothing else here takes slopes of inputs.
+"""Change an input until…: objective × parametrisation × transforms × constraint.
 
-    slope            an objective's value and gradient at some inputs
     walk             step after step along a rule of the gradient, kept within a constraint   (fooling, dreaming)
     Fourier, grow    a picture as a spectrum, grown by Adam under random transforms           (feature pictures)
 
@@ -18,21 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from warmer.insight import _watch
+from warmer.training.adversary import Objective, slope
 
-Objective = Callable[[Tensor], Tensor]
 Rule = Callable[[Tensor], Tensor]
 
 # Colours of ImageNet's photos, decorrelated (Olah et al., Lucid): a step along a column changes them as photos do.
 IMAGENET_COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
-
-
-def slope(objective: Objective, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the objective `[n]` and its gradient with respect to each input, `[n, …]`."""
-    x = x.detach().requires_grad_(True)
-    with torch.enable_grad():
-        value = objective(x)
-        (gradient,) = torch.autograd.grad(value.sum(), x)
-    return value.detach(), gradient
 
 
 def walk(objective: Objective, x: Tensor, rule: Rule, within: Rule, steps: int) -> Iterator[Tensor]:

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from warmer.insight import _watch
-from warmer.insight._ascent import Objective, Rule, flat_norm, slope, walk
+from warmer.insight._ascent import Rule, flat_norm, walk
 from warmer.insight._pick import Logits
+from warmer.training.adversary import Objective, slope
 
 METHODS = ("fgsm", "pgd", "pgd-l2", "deepfool")
 _RESTARTS = 2

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from warmer.insight import _watch
-from warmer.insight._ascent import Objective, slope
 from warmer.networks.network import Network
+from warmer.training.adversary import Objective, slope
 
 
 def integrated_gradients(

@@ -42,6 +42,7 @@ class Needs:
         plane: x is a picture-like tensor, `[batch, channels, height, width]`.
         columns: x is made of several columns.
         labels: y is one of several labels, scored by logits.
+        answers: the network answers at all; one without its last layer does not.
         inputs: the least and the largest number of inputs to look at; None: any number.
         examples: whether labelled examples are needed.
     """
@@ -49,6 +50,7 @@ class Needs:
     plane: bool = False
     columns: bool = False
     labels: bool = False
+    answers: bool = False
     inputs: tuple[int, int | None] = (0, 0)
     examples: bool = False
 
@@ -58,6 +60,8 @@ class Needs:
             return f"it looks at pictures, and this model takes a {model.x.name}"
         if self.columns and not model.x.compound:
             return f"it looks at columns, and this model takes a {model.x.name}"
+        if (self.answers or self.labels) and not model.head.scores:
+            return "it looks at answers, and this network gives none of its own; learn with --from it first"
         if self.labels and not model.y.discrete:
             return f"it needs answers that are one of several labels, and this model answers with a {model.y.name}"
         return None

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from warmer.errors import BadCell, InputError
 from warmer.insight import _draw, _watch
-from warmer.insight._ascent import IMAGENET_COLOURS, slope
+from warmer.insight._ascent import IMAGENET_COLOURS
 from warmer.insight._contract import Finding, Needs, Subject
+from warmer.training.adversary import slope
 
 NEEDS = Needs(plane=True, inputs=(0, 1))
 _SCALE = 1.4

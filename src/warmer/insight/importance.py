@@ -14,7 +14,7 @@ from warmer.insight import _draw, _watch
 from warmer.insight._contract import Finding, Needs, Sheet, Subject
 from warmer.words import figures
 
-NEEDS = Needs(columns=True, examples=True)
+NEEDS = Needs(columns=True, answers=True, examples=True)
 _MOST, _FEWEST = 2000, 50
 
 

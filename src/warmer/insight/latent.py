@@ -18,7 +18,7 @@ from warmer.novelty import Novelty
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NEEDS = Needs(inputs=(0, 8), examples=True)
+NEEDS = Needs(answers=True, inputs=(0, 8), examples=True)
 _MOST = 1500
 _THUMBNAILS = 120
 _NEIGHBOURS = 6

@@ -15,7 +15,7 @@ from warmer.insight import _attribution, _draw, _pick, _shapley, _watch
 from warmer.insight._contract import Finding, Needs, Sheet, Subject
 from warmer.words import figures
 
-NEEDS = Needs(inputs=(1, 8))
+NEEDS = Needs(answers=True, inputs=(1, 8))
 _PLANE = Needs(plane=True, inputs=NEEDS.inputs)
 _BACKGROUND = 100
 _ORDERS = 60

@@ -115,6 +115,13 @@ def adopt(weights: Weights, *, answering: bool = False) -> Adopted:
     )
 
 
+def nothing() -> Kind:
+    """Return the y of a network that gives no answers of its own."""
+    from warmer.kinds._nothing import Nothing
+
+    return Nothing()
+
+
 def compound() -> str:
     """Return the name of the kind that several columns together are."""
     return next(name for name in names() if get(name).compound)

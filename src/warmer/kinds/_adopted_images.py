@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from warmer.errors import InputError
+from warmer.errors import NoAnswers
 from warmer.kinds._contract import Adopted
 from warmer.kinds.category import Category
 from warmer.networks import hub, pretrained
@@ -42,7 +42,7 @@ def _known(kind: type[Image], weights: Weights, name: str, answering: bool) -> A
     own = {key for key in tensors if last and key.startswith(f"{last}.")}
     inside = answering and "classifier" in module.encoder.__annotations__  # its last layer is part of the map
     if answering and not own:
-        raise InputError(f"`{weights.name}` ({name}) gives no answers of its own; learn with --from it instead")
+        raise NoAnswers(f"`{weights.name}` ({name}) gives no answers of its own; learn with --from it instead")
     trained = int(numbers(first(weights.config, weights.metadata, "input_size"), (224.0,))[-1])
     crop = float(first(weights.config, weights.metadata, "crop_pct") or 0.875)
     side = trained if answering else round(trained * _LARGER / 32) * 32
@@ -75,7 +75,7 @@ def _from_transformers(kind: type[Image], weights: Weights, answering: bool) -> 
     config, looks = weights.config, weights.preprocessor
     names = [str(name) for name in config.get("architectures") or ()]
     if answering and not any(name.endswith("ForImageClassification") for name in names):
-        raise InputError(f"`{weights.name}` gives no answers of its own; learn with --from it instead")
+        raise NoAnswers(f"`{weights.name}` gives no answers of its own; learn with --from it instead")
     side, shorter = _sizes(config, looks)
     fitted = kind(
         channels=3,

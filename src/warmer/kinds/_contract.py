@@ -125,6 +125,9 @@ class Kind(ABC):
     discrete: ClassVar[bool] = False
     """Whether equal values make groups: as y, each group is to be found on every side of a split."""
 
+    bounded: ClassVar[bool] = False
+    """Whether a batch is a tensor of numbers in 0..1 that may be changed a little each without changing what it means."""
+
     compound: ClassVar[bool] = False
     """Whether this kind is made of several columns, each of its own kind: built from `(names, kinds)`, read from `Rows`."""
 

@@ -51,6 +51,7 @@ class Image(Kind):
     """
 
     name: ClassVar[str] = "image"
+    bounded: ClassVar[bool] = True
 
     channels: int = 3
     height: int = 32

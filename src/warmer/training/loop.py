@@ -21,7 +21,7 @@ from warmer.kinds._contract import Batches, Head, Kind
 from warmer.networks.folds import learning
 from warmer.networks.network import Network
 from warmer.plan import Plan
-from warmer.training import checkpoint, optimisers, precision, schedules
+from warmer.training import adversary, checkpoint, optimisers, precision, schedules
 from warmer.training.judging import Part, evaluate, goal
 
 Array = NDArray[Any]
@@ -131,6 +131,7 @@ class Descent:
         self.head = head
         self.scores = [scores.get(name) for name in head.scores]
         self.goal = goal(head, len(validation.rows))
+        self.chosen_by = goal(head, 0) if plan.robust else self.goal
         n = len(training.rows)
         self.state = State(total=plan.epochs * n, batch=min(plan.batch, n))
         self.targets = y.batch(training.targets.take(training.rows), torch.device("cpu"))
@@ -194,13 +195,13 @@ class Descent:
         x, targets = self._batch(rows)
         if plan.augment:
             x = self.x.augment(x, torch.Generator().manual_seed(self._seed()), int(self._epoch()))
+        if plan.robust:
+            x = self._opposed(x, targets, rows)
         rate = self.schedule(plan, self.done()) * state.scale
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate
         self.network.train()
-        with precision.autocast(plan.precision, self.device):
-            outputs = self.network(precision.arrange(x, plan.memory_format))
-        loss = self._loss(outputs, targets, rows)
+        loss = self._loss(self._outputs(x), targets, rows)
         loss.backward()
         if plan.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
@@ -211,6 +212,20 @@ class Descent:
             state.seen += self._advance(len(rows), len(order), start)
         self.optimiser.zero_grad(set_to_none=True)
         return value, float(self.optimiser.param_groups[0]["lr"])
+
+    def _outputs(self, x: Any) -> Tensor:
+        with precision.autocast(self.plan.precision, self.device):
+            outputs: Tensor = self.network(precision.arrange(x, self.plan.memory_format))
+        return outputs
+
+    def _opposed(self, x: Tensor, targets: Tensor, places: Array) -> Tensor:
+        """Return inputs as an adversary would change them."""
+        generator = torch.Generator().manual_seed(self._seed() + 1)
+        self.network.train()
+        epsilon, steps = self.plan.epsilon, adversary.LEARNED_STEPS
+        return adversary.pushed(
+            lambda some: self._loss(self._outputs(some), targets, places), x, epsilon, steps, epsilon / 2, generator
+        )
 
     def _advance(self, learned: int, n: int, start: int) -> int:
         """Return how far a step moves in the epoch; a last batch under half the usual size is not worth a step."""
@@ -283,7 +298,9 @@ class Descent:
         answers, truths = self.head.answers(outputs), self.head.truths(targets)
         found = {self.goal.name: self.goal(answers, truths), **scores.table(self.scores, answers, truths)}
         value = found[self.goal.name]
-        better = state.best is None or self.goal.better(value, state.best)
+        if self.plan.robust:
+            value, found = self._under_attack(found)
+        better = state.best is None or self.chosen_by.better(value, state.best)
         if better and math.isfinite(value):
             state.best, state.stale = value, 0
             self.best = self._weights()
@@ -293,6 +310,15 @@ class Descent:
             state.total = state.seen / (1 - self.plan.cooldown)
         self.good = self._snapshot()
         return found, better
+
+    def _under_attack(self, found: dict[str, float]) -> tuple[float, dict[str, float]]:
+        """Return the score to choose by, and all scores, the lead score under attack among them."""
+        outputs, targets = adversary.attacked(self.network, self.x, self.y, self.validation, self.device, self.plan)
+        answers, truths = self.head.answers(outputs), self.head.truths(targets)
+        lead = self.scores[0]
+        told = {name: value for name, value in found.items() if name != lead.name}
+        attacked = {lead.name: found[lead.name], f"{lead.name}_under_attack": lead(answers, truths)}
+        return self.chosen_by(answers, truths), {**attacked, **told}
 
     def _no_longer_pays(self) -> bool:
         plan, state = self.plan, self.state
