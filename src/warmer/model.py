@@ -202,19 +202,23 @@ class Model:
         Raises:
             InputError: none of the columns this model learned from is there.
         """
+        table = self.under_own_names(table)
         there = [name for name in self.x_names if name in table.columns]
         absent = [name for name in self.x_names if name not in table.columns]
-        if not there and len(self.x_names) == 1:
-            others = [name for name in table.columns if name not in (*self.y_names, table.y, table.split)]
-            there = others[:1] if len(others) == 1 else []
-            if there:
-                return table.columns[there[0]], []
         if not there:
             raise InputError(
                 f"`{table.origin}` has none of the columns this model learned from ({', '.join(self.x_names[:8])})"
             )
         warnings = [f"column `{name}` is not in `{table.origin}`: taken as missing" for name in absent]
         return _prepare.cells_of(table, self.x, self.x_names), warnings
+
+    def under_own_names(self, table: Table) -> Table:
+        """Return a table whose only column besides the answer, if it has a single one, is called as this model's only x."""
+        others = [name for name in table.columns if name not in (*self.y_names, table.y, table.split)]
+        if len(self.x_names) > 1 or self.x_names[0] in table.columns or len(others) != 1:
+            return table
+        columns = {self.x_names[0] if name == others[0] else name: cells for name, cells in table.columns.items()}
+        return dataclasses.replace(table, columns=columns)
 
     # ---- testing ----
 
@@ -224,6 +228,15 @@ class Model:
         Args:
             thing: the examples.
             intervals: whether 95 % intervals of the scores are wanted; where examples are few they take most of the time.
+        """
+        part, table, ledger = self.labelled(thing)
+        return self._score(part, table, ledger, intervals)
+
+    def labelled(self, thing: Any) -> tuple[Part, Table, Ledger]:
+        """Read labelled examples (anything `examples.open` reads): those that can be used, their table, what was left out.
+
+        Raises:
+            InputError: none of them can be used.
         """
         table = examples.open(thing)
         ledger = table.ledger
@@ -249,7 +262,7 @@ class Model:
             raise InputError(
                 f"none of the examples of `{table.origin}` can be read; the first, {table.name(place)}: {reason}"
             )
-        return self._score(Part(inputs, targets, rows), table, ledger, intervals)
+        return Part(inputs, targets, rows), table, ledger
 
     def _answer_columns(self, table: Table) -> list[str]:
         if all(name in table.columns for name in self.y_names):
@@ -289,6 +302,7 @@ class Model:
 
     def learned_from(self, table: Table) -> Array | None:
         """Tell which examples of a table were trained on, `[examples]`; None where that cannot be known."""
+        table = self.under_own_names(table)
         if self.seen is None or not all(name in table.columns for name in self.x_names):
             return None
         keys, _ = _split.keys(table, self.x_names)

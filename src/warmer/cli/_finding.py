@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,12 @@ def show(
             rows = [[_cell(value) for value in row] for row in sheet.rows]
             _printer.table(sheet.head, rows, sys.stdout)
         print(f"\n{found.sentence}")
+        if found.words:
+            print()
+        for sentence in found.words:
+            print(
+                textwrap.fill(sentence, shutil.get_terminal_size().columns, initial_indent="- ", subsequent_indent="  ")
+            )
     for one in written:
         print(f"wrote {one}", file=sys.stderr)
 

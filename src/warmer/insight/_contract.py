@@ -157,6 +157,7 @@ class Finding:
         numbers: name → number, text or list of them, as JSON has them.
         sheets: title → table.
         pictures: title → PNG, or GIF where they move.
+        words: further sentences.
     """
 
     instrument: str
@@ -164,12 +165,14 @@ class Finding:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    words: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain JSON, pictures in base64."""
         return {
             "instrument": self.instrument,
             "sentence": self.sentence,
+            "words": list(self.words),
             "numbers": _plain(self.numbers),
             "sheets": {t: {"head": list(s.head), "rows": _plain(s.rows)} for t, s in self.sheets.items()},
             "pictures": {title: base64.b64encode(data).decode() for title, data in self.pictures.items()},
@@ -183,7 +186,7 @@ class Finding:
             for title, one in data["sheets"].items()
         }
         pictures = {title: base64.b64decode(text) for title, text in data["pictures"].items()}
-        return cls(data["instrument"], data["sentence"], data["numbers"], sheets, pictures)
+        return cls(data["instrument"], data["sentence"], data["numbers"], sheets, pictures, tuple(data["words"]))
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write pictures, and everything else as one JSON file; return where."""
