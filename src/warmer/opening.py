@@ -14,6 +14,9 @@ from warmer.model import Model, build, load
 from warmer.networks import weights
 from warmer.plan import Plan, Proposal
 
+SHIPPED = Path(__file__).parent / "shipped" / "network.safetensors"
+"""The network that comes with this package, for painting and dreaming without anything to download."""
+
 SHAPING = ("width", "depth", "members", "folds", "stride", "pooling", "dropout", "activation")
 """Fields of a plan that an encoder is built by."""
 

@@ -85,6 +85,30 @@ def show(
         print(f"wrote {one}", file=sys.stderr)
 
 
+def picture(
+    model: str, instrument: str, inputs: Sequence[str], options: Mapping[str, Any], out: str, as_json: bool
+) -> None:
+    """Use an instrument that makes one picture, write that as a file, and say how it went."""
+    from warmer import insight
+    from warmer.cli import _printer
+    from warmer.errors import InputError
+    from warmer.opening import open_model
+    from warmer.training.checkpoint import write_whole
+
+    if Path(out).suffix.lower() != ".png":
+        raise InputError(f"`{out}` should end in .png, as PNG is what is written; give another --out")
+    subject = insight.subject(open_model(model, to_look=True), tuple(inputs))
+    print(f"painting; {out} shows how far it is", file=sys.stderr)
+    found = insight.run(instrument, subject, **options)
+    write_whole(Path(out), next(iter(found.pictures.values())))
+    if as_json:
+        told = {key: value for key, value in found.to_json().items() if key != "pictures"}
+        _printer.dump({"model": model, **told, "files": [out]})
+    else:
+        print(found.sentence)
+    print(f"wrote {out}", file=sys.stderr)
+
+
 def _cell(value: Any) -> str:
     from warmer.words import figures
 

@@ -123,11 +123,12 @@ class Look:
         return use
 
 
-def look(model: Model | str | Path) -> Look:
-    """Return the instruments of a model, or of a model file."""
-    from warmer.opening import open_model
+def look(model: Model | str | Path | None = None) -> Look:
+    """Return the instruments of a model, of a model file, or of the network that comes with this package."""
+    from warmer.opening import SHIPPED, open_model
 
-    return Look(open_model(model, to_look=True) if isinstance(model, (str, Path)) else model)
+    given = SHIPPED if model is None else model
+    return Look(open_model(given, to_look=True) if isinstance(given, (str, Path)) else given)
 
 
 def subject(model: Model, inputs: tuple[Any, ...] = (), examples: Any = None) -> Subject:
