@@ -24,6 +24,7 @@ from warmer.training import curve, finder, transfer
 from warmer.training import device as devices
 from warmer.training.judging import Part
 from warmer.training.loop import Descent, Loss, Moment
+from warmer.training.trail import Plane
 from warmer.words import figures
 
 _LEAST_SECONDS = 2.0
@@ -103,6 +104,7 @@ class Course:
         self.validation = evidence.learned(prepared, evidence.halves(prepared)[0])
         self.history: list[dict[str, Any]] = []
         self.seconds = 0.0
+        self.trail: Plane | None = None
         self.head_alone: transfer.Probe | None = None
         self.curve: dict[str, Any] | None = None
         self.range_test: dict[str, Any] | None = None
@@ -167,6 +169,7 @@ class Course:
             for moment in descent:
                 self.listener.moment(moment)
         self.history, self.seconds = descent.state.history, self.seconds + descent.state.seconds
+        self.trail = descent.trail.plane(self.network)
         if aside and not descent.stopping:
             self._draw_curves(descent, short)
 

@@ -30,6 +30,7 @@ from warmer.plan import Plan
 from warmer.signature import Signature
 from warmer.training import checkpoint, precision
 from warmer.training.judging import Judgement, Part
+from warmer.training.trail import Plane
 
 Array = NDArray[Any]
 
@@ -74,6 +75,7 @@ class Model:
         plan: all choices of its training.
         history: moments of its training, as plain JSON.
         evidence: how good it is and how that was found out, as plain JSON.
+        trail: the way its training took, if that was kept.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Model:
         evidence: Mapping[str, Any] | None = None,
         novelty: Novelty | None = None,
         seen: Tensor | None = None,
+        trail: Plane | None = None,
     ) -> None:
         # One layout for a model just trained and one just loaded, so that their answers are the same to the last bit.
         self.network: Network = network.cpu().to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
@@ -100,6 +103,7 @@ class Model:
         self.evidence = dict(evidence or {})
         self.novelty = novelty
         self.seen = seen
+        self.trail = trail
 
     @property
     def signature(self) -> Signature:
@@ -333,6 +337,9 @@ class Model:
             "history": self.history,
             "evidence": self.evidence,
         }
+        if self.trail is not None:
+            trail, data["trail"] = self.trail.pack()
+            tensors |= trail
         data = json.loads(json.dumps(data, default=_as_json))
         data["digest"] = _digest(tensors, data)
         return checkpoint.pack(tensors, data)
@@ -389,9 +396,10 @@ def load(path: str | Path, encoder: nn.Module | None = None) -> Model:
     if novel:
         novelty = Novelty(len(novel["centre"]))
         novelty.load_state_dict(novel)
+    trail = Plane.unpack(tensors, data["trail"]) if "trail" in data else None
     return Model(
         network, x, y, data["x_names"], data["y_names"], plan,
-        history=data["history"], evidence=data["evidence"], novelty=novelty, seen=tensors.get("seen"),
+        history=data["history"], evidence=data["evidence"], novelty=novelty, seen=tensors.get("seen"), trail=trail,
     )  # fmt: skip
 
 

@@ -151,6 +151,7 @@ def learn(
             prepared.y_names,
             course.plan,
             history=course.history,
+            trail=course.trail,
         )
         model.evidence = evidence.judge(model, prepared, comparison)
         if plan.robust:

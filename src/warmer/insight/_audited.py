@@ -129,6 +129,15 @@ class Audited:
         return names, np.stack(columns, 1) if columns else np.zeros((len(self), 0))
 
 
+def seen_examples(subject: Subject, n: int, seed: int) -> tuple[Any, torch.Tensor]:
+    """Return a batch of up to `n` of a subject's labelled examples, and their targets."""
+    part, _, _ = subject.model.labelled(subject.examples)
+    places = np.sort(np.random.default_rng(seed).permutation(len(part.rows))[:n])
+    some, device = part.at(places), torch.device("cpu")
+    batch = subject.model.x.batch(some.inputs.take(some.rows), device)
+    return batch, subject.model.y.batch(some.targets.take(some.rows), device)
+
+
 def numeric(cells: Array) -> Array | None:
     """Return a column as numbers (NaN where missing), or None where most of it is none."""
     if cells.dtype.kind in "iuf":

@@ -20,7 +20,8 @@ Array = NDArray[Any]
 
 _FOLDS = 3
 _SHORTER = 1 / 3
-_LEAST_EPOCHS = 10.0
+_LEAST_EPOCHS = 20.0
+_LEAST_SEEN = 25_000
 _CHOOSING = 0.1
 _SECONDS = 150.0
 """Without being asked for, networks are not trained anew for longer than this."""
@@ -78,12 +79,16 @@ def _estimate(audited: Audited, learned: int) -> float:
         return float("inf")
     n = max(1, int(evidence.get("examples", {}).get("train", learned)))
     plan = audited.model.plan
-    return float(evidence["training_seconds"]) * _epochs(plan) / plan.epochs * (_FOLDS - 1) * len(audited) / n
+    return float(evidence["training_seconds"]) * _epochs(plan, n) / plan.epochs * (_FOLDS - 1) * len(audited) / n
 
 
-def _epochs(plan: Plan) -> float:
-    """Return how long fresh networks are trained: as the model was, or a third of that where it was long."""
-    return max(min(_LEAST_EPOCHS, plan.epochs), plan.epochs * _SHORTER)
+def _epochs(plan: Plan, n: int) -> float:
+    """Return how long fresh networks are trained on `n` examples.
+
+    As long as the model was, or a third of that where it was long; where examples are few, until they have seen enough to
+    be of an opinion of their own.
+    """
+    return max(min(_LEAST_EPOCHS, max(plan.epochs, _LEAST_SEEN / n)), plan.epochs * _SHORTER)
 
 
 def crossed(audited: Audited, seed: int) -> tuple[Array, float]:
@@ -92,7 +97,7 @@ def crossed(audited: Audited, seed: int) -> tuple[Array, float]:
     folds = _split.deal(audited.keys, _FOLDS)
     plan = model.plan.but(
         "to find label errors",
-        epochs=_epochs(model.plan),
+        epochs=_epochs(model.plan, len(audited) * (_FOLDS - 1) // _FOLDS),
         members=max(1, model.plan.members // model.plan.folds),
         folds=1,
         minutes=None,

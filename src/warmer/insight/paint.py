@@ -17,7 +17,7 @@ from warmer.words import figures
 
 NEEDS = Needs(plane=True, inputs=(2, 2))
 _STYLE = 100.0
-_ROUGH = 3.0
+_ROUGH = 10.0
 _LEAST = 96
 _FINER = 0.6
 _SHOW_EVERY = 10
@@ -156,8 +156,10 @@ def minimised(
 ) -> Tensor:
     """Return what L-BFGS makes of a start after some evaluations of a loss."""
     x = start.detach().clone().requires_grad_(True)
-    search = torch.optim.LBFGS([x], lr=1.0, max_iter=steps, max_eval=steps + 10, history_size=10,
-                               tolerance_grad=0.0, tolerance_change=0.0)  # fmt: skip
+    search = torch.optim.LBFGS(
+        [x], max_iter=steps, max_eval=steps, history_size=10, tolerance_grad=0.0, tolerance_change=0.0,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
     best: list[Any] = [float("inf"), start]
 
     def closure() -> Tensor:

@@ -21,7 +21,7 @@ def run(subject: Subject) -> Finding:
     """Summarise the network, from one ordinary input."""
     network, batch = subject.model.network, subject.blank()
     layers = [one for one in _watch.layers(network, batch) if one.leaf]
-    adds = _multiply_adds(network, batch)
+    adds = multiply_adds(network, batch)
     seen = receptive_fields(network, batch)
     side = max(batch.shape[2:]) if isinstance(batch, Tensor) and batch.dim() == 4 else None
     rows = []
@@ -44,7 +44,7 @@ def _learned(network: Network, name: str) -> int:
     return sum(p.numel() for p in dict(network.named_modules())[name].parameters())
 
 
-def _multiply_adds(network: Network, batch: Any) -> dict[str, int]:
+def multiply_adds(network: Network, batch: Any) -> dict[str, int]:
     """Return each leaf module's multiply-adds for one input, counted by torch as the network runs."""
     from torch.utils.flop_counter import FlopCounterMode
 

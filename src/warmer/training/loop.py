@@ -23,6 +23,7 @@ from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import adversary, checkpoint, optimisers, precision, schedules
 from warmer.training.judging import Part, evaluate, goal
+from warmer.training.trail import Trail
 
 Array = NDArray[Any]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -144,6 +145,8 @@ class Descent:
         self.optimiser = optimisers.make(network, self.plan)
         self.best = self._weights()
         self.good = self._snapshot()
+        self.trail = Trail(network)
+        self.trail.add(network, 0)
         self.stopping = False
         self.worthy = worthy
 
@@ -309,6 +312,7 @@ class Descent:
         if self._no_longer_pays():
             state.total = state.seen / (1 - self.plan.cooldown)
         self.good = self._snapshot()
+        self.trail.add(self.network, state.step)
         return found, better
 
     def _under_attack(self, found: dict[str, float]) -> tuple[float, dict[str, float]]:
@@ -399,7 +403,10 @@ class Descent:
         tensors |= {f"good.{name}": tensor for name, tensor in self.good[0].items()}
         tensors |= checkpoint.optimiser_tensors(self.optimiser.state_dict())
         tensors |= checkpoint.optimiser_tensors(self.good[1], "good_optimiser")
+        trail, told = self.trail.pack()
+        tensors |= trail
         data = {
+            "trail": told,
             "state": dataclasses.asdict(self.state),
             "plan": self.plan.to_json(),
             "good": self.good[2:],
@@ -438,6 +445,7 @@ class Descent:
         step, seen = data["good"]
         self.good = (good, checkpoint.optimiser_state(groups, tensors, "good_optimiser"), step, seen)
         self.state = State(**data["state"])
+        self.trail.unpack(tensors, data["trail"])
 
 
 def _same(name: str, a: Any, b: Any) -> bool:
