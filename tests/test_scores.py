@@ -51,6 +51,34 @@ def test_scores_of_categories(name, count):
     assert scores.get(name)(p, y) == pytest.approx(CATEGORIES[name](p, y), abs=1e-9)
 
 
+SENTENCES = st.lists(st.text("abc äß漢", min_size=1, max_size=30), min_size=1, max_size=5)
+
+
+def texts(listed):
+    found = np.empty(len(listed), dtype=object)
+    for place, one in enumerate(listed):
+        found[place] = one
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(SENTENCES, st.randoms())
+def test_scores_of_texts_are_sacrebleu_s(truths, random):
+    import sacrebleu
+
+    answers = ["".join(c for c in text if random.random() > 0.2) for text in truths]
+    mine, theirs = texts(answers), texts(truths)
+    assert scores.get("bleu")(mine, theirs) == pytest.approx(sacrebleu.corpus_bleu(answers, [truths]).score, abs=1e-6)
+    assert scores.get("chrf")(mine, theirs) == pytest.approx(sacrebleu.corpus_chrf(answers, [truths]).score, abs=1e-6)
+
+
+def test_error_rates_by_hand():
+    answers, truths = texts(["the cat", "a bat sat"]), texts(["the hat", "a cat sat down"])
+    assert scores.get("cer")(answers, truths) == pytest.approx((1 + 6) / (7 + 14))
+    assert scores.get("wer")(answers, truths) == pytest.approx((1 + 2) / (2 + 4))
+    assert scores.get("exact")(answers, texts(["the cat", "?"])) == 0.5
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_scores_of_numbers(name):
     generator = np.random.default_rng(0)
@@ -59,7 +87,7 @@ def test_scores_of_numbers(name):
 
 
 def test_every_score_is_checked_here():
-    assert {*CATEGORIES, *NUMBERS, "ece"} == set(scores.names())
+    assert {*CATEGORIES, *NUMBERS, *contract.TEXTS, "ece"} == set(scores.names())
 
 
 def test_calibration_error_of_honest_and_of_boastful_answers():

@@ -59,6 +59,9 @@ class Plan:
     )
     pooling: str = _choice("max", "how a grid becomes one vector at the end", ("max", "mean"))
     stride: int = _choice(1, "step of the first convolution over the picture")
+    ordered: bool = _choice(
+        False, "read a text answer off in the order of the input (CTC); no: write it token by token with attention"
+    )
     augment: bool = _choice(True, "change each training example at random in ways that keep its answer")
     robust: bool = _choice(
         False, "learn every example as an adversary would change it, so that answers resist such changes"

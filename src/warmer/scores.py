@@ -1,13 +1,16 @@
 """Every score: a plain function (answers, truths) → number, with its unit and its best direction.
 
 Answers of categories are probabilities `[examples, categories]`, their truths category indices `[examples]`; answers and
-truths of numbers are `[examples]` in the user's own unit. A baseline's score is the same function on a baseline's answers.
+truths of numbers are `[examples]` in the user's own unit; those of texts are `[examples]` strings. A baseline's score is the
+same function on a baseline's answers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,12 +30,16 @@ class Score:
         function: (answers, truths) → number.
         unit: "share" (0 to 1), "nats", "y" (the unit of y) or "" (none).
         best: "high" or "low".
+        parts: (answers, truths) → sums that each example adds to, `[examples, sums]`, where the score follows from them.
+        whole: such sums → the score.
     """
 
     name: str
     function: Callable[[Array, Array], float]
     unit: str
     best: str
+    parts: Callable[[Array, Array], Array] | None = None
+    whole: Callable[[Array], float] | None = None
 
     def __call__(self, answers: Array, truths: Array) -> float:
         """Return the score of these answers."""
@@ -126,6 +133,102 @@ def r2(answers: Array, truths: Array) -> float:
     return float("nan") if spread == 0 else 1 - float(np.sum((answers - truths) ** 2)) / spread
 
 
+# ---- texts ----
+
+
+def exact(answers: Array, truths: Array) -> float:
+    """Share of texts that are right to the letter."""
+    return float(np.mean([answer == truth for answer, truth in zip(answers, truths, strict=True)]))
+
+
+def _letter_edits(answers: Array, truths: Array) -> Array:
+    """Return (letters to change, letters of the truth) of each example, by Levenshtein's distance (1966)."""
+    from rapidfuzz.distance import Levenshtein
+
+    return np.array([(Levenshtein.distance(a, t), len(t)) for a, t in zip(answers, truths, strict=True)], dtype=float)
+
+
+def _word_edits(answers: Array, truths: Array) -> Array:
+    """Return (words to change, words of the truth) of each example."""
+    from rapidfuzz.distance import Levenshtein
+
+    pairs = [(a.split(), t.split()) for a, t in zip(answers, truths, strict=True)]
+    return np.array([(Levenshtein.distance(a, t), len(t)) for a, t in pairs], dtype=float)
+
+
+def _rate(sums: Array) -> float:
+    return float(sums[0] / max(1.0, sums[1]))
+
+
+def cer(answers: Array, truths: Array) -> float:
+    """Character error rate: letters to insert, delete or replace, over letters of the truths; may exceed 1."""
+    return _rate(_letter_edits(answers, truths).sum(0))
+
+
+def wer(answers: Array, truths: Array) -> float:
+    """Word error rate: words to insert, delete or replace, over words of the truths; may exceed 1."""
+    return _rate(_word_edits(answers, truths).sum(0))
+
+
+@cache
+def _bleu() -> Any:
+    from sacrebleu.metrics.bleu import BLEU
+
+    return BLEU(tokenize="13a", effective_order=False)
+
+
+def _bleu_counts(answers: Array, truths: Array) -> Array:
+    """Return each example's matching and all n-grams of 1 to 4 words, and both lengths, by sacreBLEU's 13a tokens."""
+    found = []
+    for answer, truth in zip(answers, truths, strict=True):
+        one = _bleu().corpus_score([answer], [[truth]])
+        found.append([*one.counts, *one.totals, one.sys_len, one.ref_len])
+    return np.array(found, dtype=float)
+
+
+def _bleu_of(sums: Array) -> float:
+    numbers = [int(number) for number in sums]
+    made = _bleu().compute_bleu(numbers[:4], numbers[4:8], numbers[8], numbers[9], smooth_method="exp")
+    return float(made.score)
+
+
+def bleu(answers: Array, truths: Array) -> float:
+    """Return the corpus BLEU, 0 to 100 (Papineni et al. 2002), exactly as sacreBLEU computes it with its tokeniser 13a."""
+    return _bleu_of(_bleu_counts(answers, truths).sum(0))
+
+
+_CHRF_ORDER, _CHRF_BETA = 6, 2.0
+
+
+def _chrf_counts(answers: Array, truths: Array) -> Array:
+    """Return for n-grams of 1 to 6 letters, spaces left out: those answered, true, and both, `[examples, 18]`."""
+    found = []
+    for answer, truth in zip(answers, truths, strict=True):
+        row: list[int] = []
+        a, t = "".join(answer.split()), "".join(truth.split())
+        for size in range(1, _CHRF_ORDER + 1):
+            mine, theirs = (Counter(text[i : i + size] for i in range(len(text) - size + 1)) for text in (a, t))
+            row += [sum(mine.values()), sum(theirs.values()), sum((mine & theirs).values())]
+        found.append(row)
+    return np.array(found, dtype=float)
+
+
+def _chrf_of(sums: Array) -> float:
+    mine, theirs, both = sums.reshape(-1, 3).T
+    kept = (mine > 0) & (theirs > 0)
+    if not kept.any():
+        return 0.0
+    precision, recall = (both[kept] / mine[kept]).mean(), (both[kept] / theirs[kept]).mean()
+    weight = _CHRF_BETA**2
+    below = weight * precision + recall
+    return float(100 * (1 + weight) * precision * recall / below) if below > 0 else 0.0
+
+
+def chrf(answers: Array, truths: Array) -> float:
+    """Return the character n-gram F-score, 0 to 100 (Popović 2015), as sacreBLEU's chrF2."""
+    return _chrf_of(_chrf_counts(answers, truths).sum(0))
+
+
 _ALL = {
     score.name: score
     for score in (
@@ -139,6 +242,11 @@ _ALL = {
         Score("rmse", rmse, "y", "low"),
         Score("mae", mae, "y", "low"),
         Score("r2", r2, "share", "high"),
+        Score("exact", exact, "share", "high"),
+        Score("cer", cer, "share", "low", _letter_edits, _rate),
+        Score("wer", wer, "share", "low", _word_edits, _rate),
+        Score("bleu", bleu, "", "high", _bleu_counts, _bleu_of),
+        Score("chrf", chrf, "", "high", _chrf_counts, _chrf_of),
     )
 }
 
@@ -163,9 +271,14 @@ def interval(score: Score, answers: Array, truths: Array, seed: int = 0) -> tupl
     Shares of right answers near 0 or 1 get Wilson's interval (1927) instead, which does not shrink to nothing there.
     """
     n = len(truths)
-    if score.name in ("accuracy", "top5_accuracy"):
+    if score.name in ("accuracy", "top5_accuracy", "exact"):
         return wilson(score(answers, truths), n)
     generator = np.random.default_rng(seed)
+    if score.parts is not None and score.whole is not None:
+        sums = score.parts(answers, truths)
+        drawn = [score.whole(sums[generator.integers(0, n, n)].sum(0)) for _ in range(1000)]
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        return float(low), float(high)
     values = []
     for _ in range(resamples(answers, n)):
         chosen = generator.integers(0, n, n)

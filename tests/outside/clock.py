@@ -49,7 +49,7 @@ class Clock(Kind):
         return Bid(0.97 * all(isinstance(c, str) and _TIME.match(c) is not None for c in cells), "times of day")
 
     @classmethod
-    def fit(cls, cells: Any, *, role: str = "x", groups: Any = None, **options: Any) -> Clock:
+    def fit(cls, cells: Any, *, role: str = "x", groups: Any = None, partner: Any = None, **options: Any) -> Clock:
         angles = np.array([_minutes(cell) for cell in cells if cell is not None]) * _TURN
         return cls(float(np.arctan2(np.sin(angles).mean(), np.cos(angles).mean()) / _TURN % 1440))
 

@@ -11,7 +11,10 @@ _MULTI = "may be given several times"
 
 def run(
     examples: Annotated[
-        list[str], typer.Argument(help="a built-in name (digits, wine, moons, …), a folder, archive or table")
+        list[str],
+        typer.Argument(
+            help="a built-in name (digits, wine, moons, …), a folder, archive or table; or two parallel ones"
+        ),
     ],
     y: Annotated[
         list[str] | None, typer.Option("--y", metavar="COLUMN", help=f"the column to answer; {_MULTI}")
@@ -55,8 +58,13 @@ def run(
     from warmer.cli.app import STARTED
     from warmer.errors import InputError
 
-    if len(examples) > 1:
-        raise InputError(f"give one source of examples, not {len(examples)}; several answers are named with --y")
+    if len(examples) > 2:
+        raise InputError(
+            f"give one source of examples, or two parallel ones, not {len(examples)}; several answers are named with --y"
+        )
+    missing = next((one for one in examples if len(examples) == 2 and not Path(one).exists()), None)
+    if missing is not None:
+        raise InputError(f"there is no file or folder `{missing}`; two parallel ones are two text files or two folders")
     place = Path(out) if out else Path(_stem(examples[0]) + ".safetensors")
     wishes: dict[str, Any] = {**_pairs(set_ or [], "--set")}
     _check_writable(place)
@@ -66,7 +74,7 @@ def run(
     printer = _printer.Printer()
     checkpoint = place.with_name(place.name + ".resume")
     model = learn(
-        examples[0],
+        tuple(examples) if len(examples) == 2 else examples[0],
         y=y or (),
         x=x or (),
         signature=signature,

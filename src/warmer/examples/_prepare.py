@@ -292,10 +292,10 @@ def prepare(
     training = np.flatnonzero(sides == _split.TRAIN)
     groups = strata[training] if strata.any() else None
     if adopted is None:
-        x = _fit(columns.signature.x, table, x_names, columns, training, "x", groups, options)
+        x = _fit(columns.signature.x, columns.signature.y, table, x_names, columns, training, "x", groups, options)
     else:
         x = _refit(adopted, table, x_names, training, groups, options)
-    y = _fit(columns.signature.y, table, y_names, columns, training, "y", None, options)
+    y = _fit(columns.signature.y, columns.signature.x, table, y_names, columns, training, "y", None, options)
     inputs, bad_x = fill(x, cells_of(table, x, x_names), store)
     targets, bad_y = fill(y, cells_of(table, y, y_names), "memory")
     own_validation = given is not None and bool((given == _split.VALIDATION).any())
@@ -415,6 +415,7 @@ def _official(table: Table) -> Array | None:
 
 def _fit(
     kind: str,
+    partner: str,
     table: Table,
     names: Sequence[str],
     columns: Columns,
@@ -429,7 +430,8 @@ def _fit(
         wanted = kinds.get(word)
         mine = {key: value for key, value in options.items() if key in wanted.options()}
         cells: Any = table.columns[name][training]
-        return wanted.fit(cells, role=role, groups=groups, **mine)
+        other = None if kinds.get(kind).compound else kinds.get(partner)
+        return wanted.fit(cells, role=role, groups=groups, partner=other, **mine)
 
     wanted: Any = kinds.get(kind)
     if not wanted.compound:

@@ -37,6 +37,10 @@ class Store:
             return np.asarray(self.values[rows])
         return [self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows]
 
+    def lengths(self, rows: Array) -> Array | None:
+        """Return how long the arrays of these rows are; None where all have one shape."""
+        return None if self.offsets is None else np.diff(self.offsets)[rows]
+
     def part(self, rows: Array) -> Store:
         """Return a store of these rows."""
         if self.offsets is None:

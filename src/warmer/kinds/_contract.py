@@ -125,6 +125,12 @@ class Kind(ABC):
     discrete: ClassVar[bool] = False
     """Whether equal values make groups: as y, each group is to be found on every side of a split."""
 
+    sequential: ClassVar[bool] = False
+    """Whether a value is a sequence of parts, so that as y it is answered part by part, and an x has to keep its order for it."""
+
+    timed: ClassVar[bool] = False
+    """Whether a value as x runs along in the order in which its answer is said: speech, for example."""
+
     bounded: ClassVar[bool] = False
     """Whether a batch is a tensor of numbers in 0..1 that may be changed a little each without changing what it means."""
 
@@ -149,13 +155,22 @@ class Kind(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Describe the training cells: vocabulary, mean and scale, sizes.
 
         Args:
             cells: the training cells, missing ones included as None.
             role: "x" or "y".
             groups: where y is a category, its index for each cell, so that a kind can check that a change of x keeps y.
+            partner: the kind on the other side; None inside a row.
             options: what the user asked for, checked against `options()`.
         """
 
@@ -310,6 +325,19 @@ class Kind(ABC):
         return cls(**{name: _frozen(value) for name, value in data.items() if name in known})
 
 
+def padded(arrays: Sequence[Array], device: torch.device) -> Padded:
+    """Put arrays of unequal length into one batch."""
+    longest = max(1, *(len(one) for one in arrays)) if len(arrays) else 1
+    first = np.asarray(arrays[0])
+    values = np.zeros((len(arrays), longest, *first.shape[1:]), dtype=first.dtype)
+    mask = np.zeros((len(arrays), longest), dtype=bool)
+    for place, one in enumerate(arrays):
+        values[place, : len(one)] = one
+        mask[place, : len(one)] = True
+    mask[:, 0] = True  # an empty value is one place of nothing
+    return Padded(torch.from_numpy(values).to(device), torch.from_numpy(mask).to(device))
+
+
 def option(default: Any, help: str) -> Any:
     """Declare a dataclass field of a kind that the user may set."""
     return dataclasses.field(default=default, metadata={"option": default, "help": help})
@@ -360,6 +388,9 @@ class Head(nn.Module, ABC):
 
     scores: tuple[Any, ...] = ()
     """Scores shown by default, the first being the one that chooses between checkpoints."""
+
+    quick: bool = False
+    """Set while training: answers that only choose between checkpoints may be found with less care."""
 
     pools: bool = False
     """Whether `outputs` reads nothing of the features but `pooled(plan.pooling)`; then it can be fitted on cached vectors."""

@@ -26,7 +26,15 @@ class Nothing(Kind):
         return Bid(0.0)
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "y", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "y",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Return nothing."""
         return cls()
 

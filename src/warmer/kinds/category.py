@@ -68,7 +68,15 @@ class Category(Kind):
         return Bid(0.7 if few else 0.2, f"{len(different)} different words")
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Collect the labels; an x leaves out those seen once where there are many, so that "never seen" is learned too."""
         counted = Counter(_column(cells))
         counted = Counter({label: count for label, count in counted.items() if not isinstance(label, _Odd | None)})

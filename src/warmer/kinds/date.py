@@ -55,7 +55,15 @@ class Date(Kind):
         return Bid(0.9, "dates written as text") if matching >= 0.95 * len(cells) else Bid(0.0)
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Find out whether day or month comes first, and the range."""
         numbers = [
             re.split(r"[-/.]", cell.strip())[:2] for cell in cells if isinstance(cell, str) and _TEXT.match(cell)

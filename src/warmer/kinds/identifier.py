@@ -48,7 +48,15 @@ class Identifier(Kind):
         return Bid(0.0)
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Nothing to learn."""
         return cls()
 

@@ -79,7 +79,15 @@ class Image(Kind):
         return Bid(0.95, "image files" if isinstance(cells[0], (File, str, Path)) else "pictures")
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Choose size and channels from the training pictures, and measure their statistics on up to 2,000 of them."""
         chosen = np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(int)
         opened = [(i, picture) for i in chosen if (picture := try_open(cells[i])) is not None]

@@ -128,7 +128,15 @@ class Number(Kind):
         return Bid(0.75, f"numbers written with `{unit}`" if unit else "numbers stored as text")
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Learn how the cells are written, and their centre, spread and quantiles."""
         is_numeric = isinstance(cells, np.ndarray) and cells.dtype.kind != "O"
         texts = [] if is_numeric else [cell for cell in cells if isinstance(cell, str)]

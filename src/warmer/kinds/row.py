@@ -42,7 +42,15 @@ class Row(Kind):
         return Bid(1.0, "rows") if all(isinstance(cell, Mapping) for cell in cells) else Bid(0.0)
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
         """Recognise and fit each column of a list of mappings."""
         names = tuple(dict.fromkeys(name for cell in cells for name in cell))
         columns = []

@@ -1,64 +1,112 @@
-"""Text: names, remarks, sentences; read as the words and letter groups it is made of."""
+"""Text: names, remarks, sentences, in any script."""
 
 from __future__ import annotations
 
+import base64
+import dataclasses
 import itertools
 import re
 import unicodedata
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
-from warmer.errors import BadCell
-from warmer.kinds._contract import Array, Bid, Cells, Kind, option
-from warmer.networks.features import Features
-from warmer.plan import Plan
+from warmer.errors import BadCell, InputError
+from warmer.kinds._contract import Array, Bid, Cells, Kind, Padded, option, padded
+from warmer.kinds._spelling import OrderedHead, SpellingHead, WritingHead
+from warmer.kinds._tokens import END, LETTERS, PARTS, SCHEMES, Tokens
+from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.sequences import BODIES, body
+from warmer.plan import Plan, Proposal
 
 _WORD = re.compile(r"\w+|[^\w\s]")
-_SHORT = 40
-_FEWEST_BUCKETS, _MOST_BUCKETS = 2**10, 2**17
+_SHORT, _MEDIUM = 40, 400
+_LONGEST = 1000
+_ANSWERS = ("text", "caption", "sentence", "transcript", "transcription", "translation")
+_FEWEST_BUCKETS, _MOST_BUCKETS = 2**10, 2**18
+_FOLDED = 2**15
+_MOST_SLOTS = 2048
+_MOST_LABELS = 50
+_START = 0.1
+_LEVELS = 16.0
+"""Log ratios are kept as bytes, sixteenths of a nat, up to ±8."""
 
 
 def pieces(text: str) -> list[str]:
-    """Cut a text into the pieces that are counted.
+    """Cut a text into its different pieces.
 
-    Words and pairs of neighbouring words; for short texts, such as names, also the whole and all groups of two to five
-    letters with `<` and `>` for its ends (as in fastText, Bojanowski et al. 2017, arXiv 1607.04606).
+    Words and pairs of neighbouring words. For texts of some sentences, also groups of three to five letters of each word, and
+    for names the whole and its groups of two to five, with `<` and `>` for ends (as in fastText, arXiv 1607.04606).
     """
     plain = unicodedata.normalize("NFKC", text).casefold().strip()
     words = _WORD.findall(plain)
     found = [*words, *(f"{a} {b}" for a, b in itertools.pairwise(words))]
     if len(plain) <= _SHORT:
         edged = f"<{plain}>"
-        found += [edged, *(edged[i : i + size] for size in (2, 3, 4, 5) for i in range(len(edged) - size + 1))]
-    return found
+        found += [edged, *_groups(edged, (2, 3, 4, 5))]
+    elif len(plain) <= _MEDIUM:
+        found += [group for word in words for group in _groups(f"<{word}>", (3, 4, 5))]
+    return list(dict.fromkeys(found))
+
+
+def _groups(text: str, sizes: tuple[int, ...]) -> list[str]:
+    return [text[i : i + size] for size in sizes for i in range(len(text) - size + 1)]
 
 
 @dataclass(frozen=True)
 class Text(Kind):
-    """Text as a bag of hashed pieces.
+    """Text: a bag of hashed pieces where it is asked what it is about; tokens in order where the answer is a sequence, too.
 
     Attributes:
+        reading: "bag" or "tokens".
+        scheme, known, parts: how tokens are cut; see `Tokens`.
+        longest: tokens of a text at the most.
+        commonest: the training text that occurred most often.
+        answered: whether it is a y.
         slots: pieces kept of one text; fitted so that nearly every training text fits whole.
         buckets: size of the table the pieces are hashed into.
+        labels: how many categories the answer has, where it is one; else 0.
+        ratios: for each piece and category, how much likelier the piece is there than elsewhere.
         vector_size: numbers learned for each piece.
     """
 
     name: ClassVar[str] = "text"
+    sequential: ClassVar[bool] = True
 
+    reading: str = "bag"
+    scheme: str = LETTERS
+    known: tuple[str, ...] = ()
+    parts: str = ""
+    longest: int = 64
+    commonest: str = ""
+    answered: bool = False
     slots: int = 8
     buckets: int = _FEWEST_BUCKETS
+    labels: int = 0
+    ratios: str = ""
     vector_size: int = option(16, "numbers learned for each piece of a text")
+    reader: str = option("auto", f"what reads a text: bag, {', '.join(BODIES)}")
+    cut: str = option("auto", "how texts are cut into tokens: words, letters or parts (of words)")
+    vocabulary: int = option(8000, "parts of words at the most")
+    beams: int = option(5, "candidates kept while an answer is looked for")
+    writer_width: int = option(128, "numbers a token of what writes an answer")
+    writer_depth: int = option(0, "layers of what writes an answer; 0: by the texts")
 
     @classmethod
     def recognise(cls, cells: Cells, *, column: str, role: str) -> Bid:
-        """Bid for words that seldom come again; more surely for sentences."""
+        """Bid for words that seldom come again; more surely for sentences, and for answers that are called a text."""
         if not all(isinstance(cell, str) for cell in cells):
             return Bid(0.0)
+        if role == "y" and column.casefold() in _ANSWERS and len(set(cells)) > max(50, 0.05 * len(cells)):
+            return Bid(0.97, f"{len(set(cells)):,} different texts")
         lengths = [len(cell.split()) for cell in cells]
         different = len(set(cells)) / len(cells)
         if float(np.mean(lengths)) >= 4 and different > 0.3:
@@ -66,28 +114,95 @@ class Text(Kind):
         return Bid(0.5, "words that seldom come again" if different > 0.2 else "words")
 
     @classmethod
-    def fit(cls, cells: Cells, *, role: str = "x", groups: Array | None = None, **options: Any) -> Self:
-        """Choose the number of slots and buckets from up to 20,000 training texts."""
+    def fit(
+        cls,
+        cells: Cells,
+        *,
+        role: str = "x",
+        groups: Array | None = None,
+        partner: type[Kind] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Choose how to read: as a bag, or cut into tokens where the other side is a sequence; then sizes and vocabulary."""
+        reader = options.get("reader", "auto")
+        if reader not in ("auto", "bag", *BODIES):
+            raise InputError(f"`reader` is one of auto, bag, {', '.join(BODIES)}, not `{reader}`")
+        in_order = partner is not None and partner.sequential
+        if role == "y" or (reader == "auto" and in_order) or reader in BODIES:
+            freely = partner is not None and partner.sequential and not partner.timed
+            scheme = "auto" if role == "x" or freely else "short"
+            return cls._cut(cells, scheme, role == "y", options)
         texts = pd.unique(pd.Series([cell for cell in cells if isinstance(cell, str)], dtype=object))[:20_000]
         counts = [len(pieces(text)) for text in texts] or [1]
         different = {piece for text in texts[:5000] for piece in pieces(text)}
         buckets = int(min(_MOST_BUCKETS, max(_FEWEST_BUCKETS, 2 ** np.ceil(np.log2(len(different) * 2 + 1)))))
         if len(texts) >= 5000:
             buckets = _MOST_BUCKETS
-        return cls(int(np.clip(np.quantile(counts, 0.99), 4, 1024)), buckets, **options)
+        slots = int(np.clip(np.quantile(counts, 0.99), 4, _MOST_SLOTS))
+        blank = cls(slots=slots, buckets=buckets, **options)
+        if role == "x" and groups is not None and 2 <= int(np.max(groups)) + 1 <= _MOST_LABELS:
+            return blank._with_ratios(cells, np.asarray(groups))
+        return blank
+
+    @classmethod
+    def _cut(cls, cells: Cells, scheme: str, answered: bool, options: dict[str, Any]) -> Self:
+        """Return the kind of texts cut into tokens."""
+        texts = [str(cell) for cell in cells if cell is not None and cell == cell] or [""]
+        asked = options.get("cut", "auto")
+        if asked not in ("auto", *SCHEMES):
+            raise InputError(f"`cut` is one of auto, {', '.join(SCHEMES)}, not `{asked}`")
+        tokens = Tokens.fit(texts, scheme if asked == "auto" else asked, int(options.get("vocabulary", 8000)))
+        lengths = [len(tokens.encode(text)) for text in texts[:: max(1, len(texts) // 5000)]]
+        longest = int(np.clip(1.3 * max(lengths) + 5, 8, _LONGEST))
+        commonest = max(Counter(texts).items(), key=lambda item: (item[1], item[0]))[0]
+        return cls("tokens", tokens.scheme, tokens.known, tokens.parts, longest, commonest, answered, **options)
+
+    @property
+    def tokens(self) -> Tokens:
+        """How texts are cut up."""
+        return _tokens(self.scheme, self.known, self.parts)
+
+    def _with_ratios(self, cells: Cells, groups: Array) -> Self:
+        """Return this kind with how much likelier each piece is in each category than in the others (one more seen of each).
+
+        Naive Bayes' log ratios (Wang and Manning 2012, Baselines and bigrams).
+        """
+        labels = int(groups.max()) + 1
+        seen = np.ones((self.buckets, labels))
+        arrays, bad = self.read_all(cells)
+        for row, label in enumerate(groups):
+            if row not in bad and label >= 0:
+                codes = np.unique(arrays[row])
+                seen[codes[codes > 0] - 1, label] += 1
+        inside, outside = seen / seen.sum(0), (seen.sum(1, keepdims=True) - seen)
+        found = np.log(inside / (outside / outside.sum(0)))
+        found[seen.sum(1) == labels] = 0  # never met
+        levels = np.clip(np.round(found * _LEVELS), -127, 127).astype(np.int8)
+        packed = base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode()
+        return dataclasses.replace(self, labels=labels, ratios=packed)
+
+    def ratio_table(self) -> Tensor | None:
+        """Return the log ratios `[1 + buckets, labels]`, the first of the empty slot; None where the answer is no category."""
+        if not self.ratios:
+            return None
+        levels = np.frombuffer(zlib.decompress(base64.b64decode(self.ratios)), dtype=np.int8)
+        found = torch.from_numpy(levels.reshape(self.buckets, self.labels).astype(np.float32) / _LEVELS)
+        return torch.cat([torch.zeros(1, self.labels), found])
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """`[slots]`."""
-        return (self.slots,)
+        """`[slots]`; or `[tokens]`, as many as there are."""
+        return (self.slots,) if self.reading == "bag" else (None,)
 
     @property
     def dtype(self) -> str:
-        """int32: 1 + the piece's bucket; 0 in empty slots."""
+        """int32: 1 + the piece's bucket, 0 in empty slots; or tokens with an end."""
         return "int32"
 
     def read(self, cell: Any) -> Array:
-        """Hash the pieces of one text; a text with more pieces than slots keeps pieces spread evenly over it."""
+        """Hash the pieces of one text (of too many, those spread evenly over it); or cut it into tokens."""
+        if self.reading == "tokens":
+            return self._read_tokens(cell)
         found = np.zeros(self.slots, dtype=np.int32)
         if cell is None or (isinstance(cell, float) and np.isnan(cell)):
             return found
@@ -101,8 +216,22 @@ class Text(Kind):
         found[: len(codes)] = codes
         return found
 
+    def _read_tokens(self, cell: Any) -> Array:
+        if cell is None or (isinstance(cell, float) and np.isnan(cell)):
+            return np.array([END], dtype=np.int32)
+        if not isinstance(cell, (str, int, float, np.generic)):
+            raise BadCell(f"a {type(cell).__name__} is not a text")
+        found = self.tokens.encode(str(cell))
+        if len(found) > max(2 * self.longest, _LONGEST):
+            raise BadCell(
+                f"is a text of {len(found):,} tokens, and {max(2 * self.longest, _LONGEST):,} are the most; cut it"
+            )
+        return np.append(found, np.int32(END))
+
     def read_all(self, cells: Cells) -> tuple[list[Array] | Array, dict[int, str]]:
         """Read each different text once."""
+        if self.reading == "tokens":
+            return super().read_all(cells)
         codes, different = pd.factorize(np.asarray(cells, dtype=object), use_na_sentinel=True)
         table = np.zeros((len(different) + 1, self.slots), dtype=np.int32)
         wrong: dict[int, str] = {}
@@ -114,11 +243,15 @@ class Text(Kind):
         return table[codes], {int(row): wrong[codes[row]] for row in np.flatnonzero(np.isin(codes, list(wrong)))}
 
     def show(self, array: Array) -> Any:
-        """Return how much is kept of the text; its words cannot be had back from hashes."""
+        """Return the text of tokens; of a bag how much is kept, as its words cannot be had back from hashes."""
+        if self.reading == "tokens":
+            return self.tokens.decode(np.asarray(array).tolist())
         return f"text of {int((np.asarray(array) > 0).sum())} pieces"
 
-    def vector(self, arrays: Array) -> Array:
-        """Return counts of the pieces, folded into 64 buckets."""
+    def vector(self, arrays: Array) -> Array | None:
+        """Return counts of the pieces, folded into 64 buckets; none of tokens."""
+        if self.reading == "tokens":
+            return None
         found = np.zeros((len(arrays), 65), dtype=np.float32)
         folded = np.where(arrays > 0, (arrays.astype(np.int64) * 2654435761 % 2**32) % 64 + 1, 0)
         np.add.at(found, (np.arange(len(arrays))[:, None], folded), 1)
@@ -131,22 +264,124 @@ class Text(Kind):
         generator = np.random.default_rng(seed)
         return [" ".join(generator.choice(words, 6)) for _ in range(24)]
 
+    # ---- tensors ----
+
+    def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Any:
+        """Return codes `[batch, slots]`; of tokens `Padded` as an x, and `[batch, longest]`, 0 in the padding, as a y."""
+        if self.reading == "bag":
+            return super().batch(arrays, device)
+        found = padded(list(arrays), device)
+        return found.values.long() if self.answered else found
+
+    # ---- networks ----
+
+    def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
+        """Propose what texts are learned well with."""
+        if role == "y":
+            return {
+                "optimizer": ("adamw", "for sequences"),
+                "learning_rate": (2e-3, "for networks that read or write sequences"),
+                "weight_decay": (0.01, "pull towards zero"),
+                "clip": (1.0, "a rare long step would undo much"),
+                "warmup": (0.05, "attention starts slowly"),
+                "cooldown": (0.4, "share of the steps in which the learning rate falls"),
+                "validations": (12, "times some answers are looked for, at the most"),
+                "label_smoothing": (0.1, "keeps a network from being too sure"),
+            }
+        if self.reading == "tokens":
+            return {
+                "width": (128, "numbers a token"),
+                "depth": (4 if partner.sequential else 2, "layers"),
+                "dropout": (0.3, "silenced activations"),
+                "batch": (128 if n >= 10_000 else 32, "texts a step"),
+                "epochs": (
+                    float(np.clip(1_500_000 / n, 10, 60)),
+                    f"about 1,500,000 texts seen with {n:,} to learn from",
+                ),
+                "learning_rate": (1e-3, "for networks that read sequences"),
+                "warmup": (0.05, "attention starts slowly"),
+                "patience": (0 if partner.sequential else 6, "validations without gain before the cool-down"),
+            }
+        if not self.ratios:
+            return {}
+        return {
+            "optimizer": ("sgd", "plain steps: what is rare moves little"),
+            "learning_rate": (0.05, "for pieces weighted by how telling they are"),
+            "weight_decay": (0.001, "pull towards zero"),
+            "epochs": (30.0, "passes at the most; stops earlier when it no longer pays"),
+            "patience": (6, "validations without gain before the cool-down"),
+            "batch": (32, "texts a step"),
+        }
+
     def encoder(self, plan: Plan) -> nn.Module:
-        """Return the mean of learned vectors, one for each piece."""
-        return _Bag(self.buckets, self.vector_size)
+        """Return what reads tokens in order, or the sum of learned vectors of a bag's pieces and how telling they are."""
+        if self.reading == "tokens":
+            chosen = "transformer" if self.reader in ("auto", "bag") else self.reader
+            return _Reading(self.tokens.size, chosen, plan.width or 128, plan.depth or 2, plan.dropout)
+        # With folds, ratios would tell a network about the answers it is to be judged by.
+        return _Bag(self.buckets, self.vector_size, self.ratio_table() if plan.folds == 1 else None)
+
+    def head(self, plan: Plan, spec: FeatureSpec) -> SpellingHead:
+        """Return what reads the text off in order, or writes it token by token, as the plan says."""
+        if plan.ordered:
+            return OrderedHead(self.tokens, spec, self.commonest, self.beams)
+        return WritingHead(
+            self.tokens, spec, self.commonest, self.beams,
+            longest=self.longest,
+            width=self.writer_width,
+            depth=self.writer_depth or (4 if self.scheme == PARTS else 2),
+            dropout=plan.dropout,
+            smoothing=plan.label_smoothing,
+        )  # fmt: skip
+
+
+@cache
+def _tokens(scheme: str, known: tuple[str, ...], parts: str) -> Tokens:
+    return Tokens(scheme, known, parts)
+
+
+class _Reading(nn.Module):
+    """Tokens as vectors, read in order."""
+
+    def __init__(self, tokens: int, reader: str, width: int, depth: int, dropout: float) -> None:
+        super().__init__()
+        self.table = nn.Embedding(tokens, width)
+        nn.init.normal_(self.table.weight, std=width**-0.5)
+        self.body = body(reader, width, depth, dropout)
+
+    def forward(self, x: Padded) -> Features:
+        """Map tokens `[batch, length]` to `[batch, width, length]`."""
+        found = self.body(self.table(x.values.long()) * self.table.embedding_dim**0.5, x.mask)
+        return Features((found.transpose(1, 2),), x.mask)
 
 
 class _Bag(nn.Module):
-    """The sum of the pieces' vectors over the square root of their number, so that long texts are neither loud nor mute."""
+    """The sum of the pieces' vectors over the square root of their number, so that long texts are neither loud nor mute.
 
-    def __init__(self, buckets: int, size: int) -> None:
+    Args:
+        buckets: pieces are numbered 1 to `buckets`; 0 is an empty slot.
+        size: of the vectors; of many buckets, some share theirs.
+        ratios: log ratios `[1 + buckets, labels]`, each of which is given a weight (Wang and Manning's NB-SVM); or None.
+    """
+
+    def __init__(self, buckets: int, size: int, ratios: Tensor | None) -> None:
         super().__init__()
-        self.table = nn.Embedding(buckets + 1, size)
+        self.fold = min(buckets, _FOLDED)
+        self.table = nn.Embedding(self.fold + 1, size)
         nn.init.normal_(self.table.weight, std=0.1)
+        self.weights = None if ratios is None else nn.Parameter(torch.full_like(ratios, _START))
+        self.register_buffer("ratios", ratios, persistent=False)
+
+    ratios: Tensor | None
 
     def forward(self, x: Tensor) -> Features:
-        """Map codes `[batch, slots]` to `[batch, size]`."""
+        """Map codes `[batch, slots]` to `[batch, size]`, or `[batch, size + labels]`."""
         codes = x.long()
-        there = (codes > 0).to(self.table.weight.dtype)
-        found = (self.table(codes) * there.unsqueeze(-1)).sum(1)
-        return Features((found / there.sum(1, keepdim=True).clamp(min=1).sqrt(),))
+        there = codes > 0
+        scale = there.sum(1, keepdim=True).clamp(min=1).sqrt()
+        shared = torch.where(there, (codes - 1) % self.fold + 1, 0)
+        found = nn.functional.embedding_bag(shared, self.table.weight, mode="sum", padding_idx=0) / scale
+        if self.weights is None or self.ratios is None:
+            return Features((found,))
+        telling = nn.functional.embedding_bag(codes, self.weights * self.ratios, mode="sum", padding_idx=0) / scale
+        return Features((torch.cat([found, telling], 1),))

@@ -68,7 +68,21 @@ def evaluate(
         folds = part.folds_at(slice(start, start + step), device)
         with precision.autocast(plan.precision, device):
             found.append(_answered(network, precision.arrange(batch, plan.memory_format), folds, plan).float().cpu())
-    return torch.cat(found), y.batch(part.targets.take(part.rows), torch.device("cpu"))
+    return together(found), y.batch(part.targets.take(part.rows), torch.device("cpu"))
+
+
+def together(parts: list[Tensor], axis: int = 0) -> Tensor:
+    """Join outputs of several batches along an axis; where their other axes differ in length, zeros fill them up at the end."""
+    longest = [max(sizes) for sizes in zip(*(one.shape for one in parts), strict=True)]
+    filled = []
+    for one in parts:
+        lacking = [
+            0 if place == axis else most - size
+            for place, (most, size) in enumerate(zip(longest, one.shape, strict=True))
+        ]
+        padding = [number for lack in reversed(lacking) for number in (0, lack)]
+        filled.append(torch.nn.functional.pad(one, padding) if any(lacking) else one)
+    return torch.cat(filled, axis)
 
 
 def _answered(network: Network, batch: Any, folds: Tensor | None, plan: Plan) -> Tensor:
@@ -115,7 +129,7 @@ class Judgement:
             found.append(torch.stack(raw if folds is None else [unseen(one, folds, plan.folds) for one in raw]))
             first = seen[0].pooled().float()
             vectors.append(first.unflatten(0, (-1, head.members)).mean(1).cpu())
-        self.raw, self.vectors = torch.cat(found, 1).cpu(), torch.cat(vectors)
+        self.raw, self.vectors = together(found, 1).cpu(), torch.cat(vectors)
         self.targets = y.batch(part.targets.take(part.rows), torch.device("cpu"))
 
     @torch.no_grad()

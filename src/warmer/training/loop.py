@@ -29,6 +29,8 @@ Array = NDArray[Any]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 _FAILURES = 2
+_SORTED = 50
+"""Batches whose examples are sorted by length together."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ class Descent:
         self.good = self._snapshot()
         self.trail = Trail(network)
         self.trail.add(network, 0)
+        head.quick = True
         self.stopping = False
         self.worthy = worthy
 
@@ -204,7 +207,9 @@ class Descent:
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate
         self.network.train()
-        loss = self._loss(self._outputs(x), targets, rows)
+        outputs = self._outputs(x)
+        with precision.autocast(plan.precision, self.device):
+            loss = self._loss(outputs, targets, rows)
         loss.backward()
         if plan.clip:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
@@ -258,10 +263,25 @@ class Descent:
         generator = np.random.default_rng([self.plan.seed, epoch])
         n = len(self.training.rows)
         if not self.plan.balance:
-            return generator.permutation(n)
+            return self._alike(generator.permutation(n), generator)
         _, places, counts = np.unique(self.targets.numpy(), return_inverse=True, return_counts=True)
         chance = 1 / np.sqrt(counts[places])
         return generator.choice(n, n, p=chance / chance.sum())
+
+    def _alike(self, order: Array, generator: np.random.Generator) -> Array:
+        """Put examples of about equal length side by side, so that little of a batch is padding; batches stay in random order."""
+        lengths = self.training.inputs.lengths(self.training.rows)
+        size = self.state.batch
+        if lengths is None or len(order) < 2 * size:
+            return order
+        whole = len(order) // size * size
+        parts = np.array_split(order[:whole].reshape(-1, size), max(1, whole // size // _SORTED))
+        batches = []
+        for part in parts:
+            rows = part.flatten()
+            batches.append(rows[np.argsort(lengths[rows], kind="stable")].reshape(-1, size))
+        shuffled = np.concatenate(batches)
+        return np.concatenate([shuffled[generator.permutation(len(shuffled))].flatten(), order[whole:]])
 
     def _batch(self, places: Array) -> tuple[Any, Tensor]:
         rows = self.training.rows[places]
@@ -356,6 +376,7 @@ class Descent:
         if self.state.best is not None:
             self.network.load_state_dict(self.best)
         self.network.eval()
+        self.head.quick = False
 
     # ---- trouble ----
 

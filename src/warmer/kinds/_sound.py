@@ -1,0 +1,85 @@
+"""Sound from files and arrays: any rate, channels and sample format, as one channel of numbers in −1..1."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from warmer.errors import BadCell
+from warmer.files import File
+from warmer.kinds._contract import Array
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
+_SILENT = 1e-4
+
+
+def read(cell: Any) -> tuple[Array, int]:
+    """Return samples `[n]`, float32, and how many there are a second.
+
+    Args:
+        cell: a file, a path, or (samples, rate) with samples `[n]` or `[n, channels]`, whole or in −1..1.
+
+    Raises:
+        BadCell: it cannot be read, holds nothing, or is silent.
+    """
+    if isinstance(cell, (str, Path)):
+        cell = File.at(cell)
+    if isinstance(cell, File):
+        samples, rate = _decoded(cell.read())
+    elif isinstance(cell, (tuple, list)) and len(cell) == 2 and isinstance(cell[0], np.ndarray):
+        samples, rate = _floats(cell[0]), int(cell[1])
+    else:
+        raise BadCell(f"a {type(cell).__name__} is no sound; give a file, or (samples, rate)")
+    if samples.ndim == 2:
+        samples = samples.mean(1)
+    if samples.ndim != 1 or not len(samples):
+        raise BadCell("holds no sound")
+    if rate < 1000 or not np.isfinite(samples).all():
+        raise BadCell(
+            "holds numbers that are no sound" if rate >= 1000 else f"has {rate} samples a second, too few to hear"
+        )
+    if float(np.abs(samples).max()) < _SILENT:
+        raise BadCell("is silent")
+    return samples.astype(np.float32), rate
+
+
+def _decoded(data: bytes) -> tuple[Array, int]:
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
+        told = str(error).rsplit(": ", 1)[-1].rstrip(".")
+        raise BadCell(f"is damaged or no sound ({told[:80]})") from None
+    return samples, int(rate)
+
+
+def _floats(samples: Array) -> Array:
+    """Return whole numbers as shares of their type's largest."""
+    if samples.dtype.kind in "iu":
+        info = np.iinfo(samples.dtype)
+        middle = 0 if samples.dtype.kind == "i" else (info.max + 1) / 2
+        return np.asarray((samples.astype(np.float32) - middle) / (info.max + 1 - middle))
+    return samples
+
+
+def resampled(samples: Array, rate: int, wanted: int) -> Array:
+    """Return the same sound with another number of samples a second."""
+    if rate == wanted:
+        return samples
+    import soxr
+
+    found: Array = soxr.resample(samples, rate, wanted, quality="HQ")
+    return found
+
+
+def wav(samples: Array, rate: int) -> bytes:
+    """Return sound in −1..1 as the bytes of a WAV file of 16 bits."""
+    import soundfile
+
+    data = io.BytesIO()
+    soundfile.write(data, np.clip(samples, -1, 1), rate, format="WAV", subtype="PCM_16")
+    return data.getvalue()

@@ -1,0 +1,381 @@
+"""Heads that answer with text: read off a sequence in its order (CTC), or written token by token with attention.
+
+Both hand on, as *outputs*, a padded sequence `[batch, places, numbers + 1]` whose last number is 1 where there is
+something and 0 in the padding, so that outputs of batches of unequal length can be put together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from warmer.errors import InputError
+from warmer.kinds._contract import Answer, Array, Head
+from warmer.kinds._tokens import BEGIN, EMPTY, END, PARTS, WORDS, Tokens
+from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.sequences import Cache, Writer, places
+from warmer.words import figures
+
+_AT_ONCE = 64
+_SHUFFLED = 300
+_REMEMBERED = 4
+_LIKELY = 1e-3
+_NEVER = -1e30
+
+Candidates = list[tuple[list[int], float]]
+"""Texts as tokens with the logarithm of their probability, likeliest first."""
+
+
+def with_mask(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return `x [batch, places, numbers]` with one number more that is 1 where the mask is True."""
+    ones = x.new_ones(x.shape[:2]) if mask is None else mask.to(x.dtype)
+    return torch.cat([x, ones.unsqueeze(2)], 2)
+
+
+class SpellingHead(Head):
+    """What both have in common: decoding, scores, baselines, confidence.
+
+    Args:
+        tokens: how texts are cut up.
+        commonest: the text that occurred most often among the training examples.
+        beams: candidates kept while an answer is looked for.
+    """
+
+    def __init__(self, tokens: Tokens, commonest: str, beams: int) -> None:
+        super().__init__(1)
+        self.tokens, self.commonest, self.beams = tokens, commonest, beams
+        self.memory: dict[Any, list[Candidates]] = {}
+        self.register_buffer("slope", torch.tensor(1.0))
+        self.register_buffer("offset", torch.tensor(0.0))
+        self.register_buffer("calibrated", torch.tensor(0.0))
+
+    slope: Tensor
+    offset: Tensor
+    calibrated: Tensor
+
+    def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
+        """Return the likeliest texts for each example."""
+        raise NotImplementedError
+
+    def _found(self, outputs: Tensor, beams: int) -> list[Candidates]:
+        """Return candidates, looking for those of examples of about equal length together."""
+        known = (beams, tuple(outputs.shape), hashlib.blake2b(outputs.float().cpu().numpy().tobytes()).digest())
+        if not self.quick and known in self.memory:
+            return self.memory[known]
+        order = torch.argsort(outputs[..., -1].sum(1), stable=True)
+        found: list[Candidates] = [[] for _ in range(len(outputs))]
+        for rows in order.split(_AT_ONCE):
+            some = outputs[rows].float()
+            longest = int(some[..., -1].sum(1).max())
+            for row, one in zip(rows.tolist(), self.candidates(some[:, : max(1, longest)], beams), strict=True):
+                found[row] = one
+        if not self.quick:  # a finished network is asked about the same examples several times
+            self.memory = dict([*self.memory.items(), (known, found)][-_REMEMBERED:])
+        return found
+
+    @torch.no_grad()
+    def answers(self, outputs: Tensor) -> Array:
+        """Return the likeliest text of each example; while training, the one found without looking ahead."""
+        found = self._found(outputs, 1 if self.quick else self.beams)
+        return _texts([self.tokens.decode(one[0][0]) for one in found])
+
+    def truths(self, targets: Tensor) -> Array:
+        """Return the texts."""
+        return _texts([self.tokens.decode(row) for row in targets.tolist()])
+
+    @torch.no_grad()
+    def decode(self, outputs: Tensor) -> list[Answer]:
+        """Return the likeliest text with the chance that it is right to the letter, and the runners-up."""
+        found = []
+        for one in self._found(outputs, max(2, self.beams)):
+            said: dict[str, float] = {}
+            for tokens, chance in one:
+                text = self.tokens.decode(tokens)
+                said[text] = max(said.get(text, -math.inf), chance)
+            best = max(said.values())
+            whole = sum(math.exp(chance - best) for chance in said.values())
+            sure = self._sure(best)
+            ranked = sorted(said.items(), key=lambda pair: -pair[1])
+            shares = [(text, sure if place == 0 else (1 - sure) * math.exp(chance - best) / whole)
+                      for place, (text, chance) in enumerate(ranked)]  # fmt: skip
+            known = sure if float(self.calibrated) else None
+            found.append(Answer(ranked[0][0], known, tuple(shares)))
+        return found
+
+    def _sure(self, chance: float) -> float:
+        return 1 / (1 + math.exp(-float(np.clip(float(self.slope) * chance + float(self.offset), -30, 30))))
+
+    @torch.no_grad()
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> None:
+        """Fit how often an answer of some log probability is right to the letter (Platt 1999), on unseen examples."""
+        from sklearn.linear_model import LogisticRegression
+
+        best = [one[0] for one in self._found(outputs, self.beams)]
+        truths = self.truths(targets)
+        right = np.array([self.tokens.decode(one) == truth for (one, _), truth in zip(best, truths, strict=True)])
+        chances = np.array([[chance] for _, chance in best])
+        if right.all() or not right.any():
+            share = (right.sum() + 0.5) / (len(right) + 1)
+            self.slope.fill_(0.0)
+            self.offset.fill_(math.log(share / (1 - share)))
+        else:
+            model = LogisticRegression(C=10.0).fit(chances, right)
+            self.slope.fill_(float(model.coef_[0, 0]))
+            self.offset.fill_(float(model.intercept_[0]))
+        self.calibrated.fill_(1.0)
+
+    def constant(self, n: int) -> tuple[Array, str]:
+        """Return the commonest training text, always."""
+        return _texts([self.commonest] * n), f"always saying `{self.commonest[:40]}`"
+
+    def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
+        """Return some answers beside the truth, and how good answers are when every input is swapped for another one's.
+
+        If they are as good then, they follow from what people usually say, and not from the input.
+        """
+        from warmer import scores
+
+        few = min(_SHUFFLED, len(outputs))
+        truths = self.truths(targets[:few])
+        answers, swapped = self.answers(outputs[:few]), self.answers(outputs[:few].roll(1, 0))
+        lead = scores.get(self.scores[0])
+        shown = [{"truth": t, "answer": a} for t, a in zip(truths[:20], answers[:20], strict=True)]
+        told = {"score": lead.name, "value": lead(answers, truths), "swapped": lead(swapped, truths), "n": few}
+        return {"texts": shown, "swapped_inputs": told if few > 1 else None}
+
+    def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
+        """Say how good the texts are."""
+        told = [f"{100 * scores['exact']:.1f} % right to the letter on {n:,} examples it never saw"]
+        words = {"cer": "% of letters to change", "wer": "% of words to change", "bleu": "BLEU", "chrf": "chrF"}
+        for name, what in words.items():
+            if name in scores:
+                times = 100 if name in ("cer", "wer") else 1
+                value, base = times * scores[name], times * baseline.get(name, math.nan)
+                told.append(f"{figures(value, 3)} {what} (always the same text: {figures(base, 3)})")
+        return "; ".join(told)
+
+
+def _texts(texts: Sequence[str]) -> Array:
+    found = np.empty(len(texts), dtype=object)
+    for place, text in enumerate(texts):
+        found[place] = text
+    return found
+
+
+# ---- read off in order ----
+
+
+class OrderedHead(SpellingHead):
+    """Text in the order of the input: a speech, a line. Connectionist temporal classification (Graves et al. 2006).
+
+    At every place of the sequence one token or nothing; equal neighbours are one.
+    """
+
+    def __init__(self, tokens: Tokens, spec: FeatureSpec, commonest: str, beams: int) -> None:
+        super().__init__(tokens, commonest, beams)
+        if tokens.scheme == PARTS:
+            raise InputError("texts read in order are cut into letters or words; leave tokens=parts out")
+        self.count = tokens.first_byte  # bytes are never read off
+        self.readout = nn.Linear(spec.channels[-1], self.count)
+        self.scores = ("cer", "wer", "exact")
+
+    def outputs(self, features: Features) -> Tensor:
+        """Return logits `[batch, places, tokens + 1]`, nothing being token 0."""
+        found = features.tokens()
+        mask = features.mask.flatten(1) if features.mask is not None else None
+        return with_mask(self.readout(found).float(), mask)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return −ln(probability) of the text a token, `[batch]`; 0 where it is longer than the input has places."""
+        logs = outputs[..., :-1].float().log_softmax(-1).transpose(0, 1)
+        wanted = torch.where((targets >= END + 1) & (targets < self.count), targets, EMPTY).long()
+        order = torch.argsort((wanted == EMPTY).long(), dim=1, stable=True)
+        wanted = wanted.gather(1, order)
+        lengths = (wanted != EMPTY).sum(1)
+        given = outputs[..., -1].sum(1).long()
+        found = F.ctc_loss(logs, wanted, given, lengths, blank=EMPTY, reduction="none", zero_infinity=True)
+        return found / lengths.clamp(min=1)
+
+    def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
+        """Return texts by prefix search (Hannun 2014, arXiv 1408.2873), or the likeliest way alone with one beam."""
+        logs = outputs[..., :-1].log_softmax(-1)
+        lengths = outputs[..., -1].sum(1).long().tolist()
+        if beams > 1:
+            arrays = logs.double().numpy()
+            return [prefix_search(one[:length], beams) for one, length in zip(arrays, lengths, strict=True)]
+        values, best = logs.max(-1)
+        found: list[Candidates] = []
+        for way, chances, length in zip(best, values, lengths, strict=True):
+            kept = torch.unique_consecutive(way[:length])
+            found.append([(kept[kept != EMPTY].tolist(), float(chances[:length].sum()))])
+        return found
+
+
+def prefix_search(logs: Array, beams: int) -> Candidates:
+    """Return the likeliest texts, over all ways to say each, of log probabilities `[places, tokens]`."""
+    ends: dict[tuple[int, ...], tuple[float, float]] = {
+        (): (0.0, _NEVER)
+    }  # prefix → log chance of ending in (nothing, a token)
+    for row in logs:
+        grown: dict[tuple[int, ...], tuple[float, float]] = {}
+
+        def add(prefix: tuple[int, ...], nothing: float, token: float, grown: dict[Any, Any] = grown) -> None:
+            before = grown.get(prefix, (_NEVER, _NEVER))
+            grown[prefix] = (float(np.logaddexp(before[0], nothing)), float(np.logaddexp(before[1], token)))
+
+        likely = [int(t) for t in np.flatnonzero(row > math.log(_LIKELY)) if t != EMPTY]
+        for prefix, (nothing, token) in ends.items():
+            add(prefix, float(np.logaddexp(nothing, token)) + row[EMPTY], _NEVER)
+            if prefix:
+                add(prefix, _NEVER, token + row[prefix[-1]])
+            for t in likely:
+                start = nothing if prefix and prefix[-1] == t else float(np.logaddexp(nothing, token))
+                add((*prefix, t), _NEVER, start + row[t])
+        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+        ends = dict(ranked[:beams])
+    return [(list(prefix), float(np.logaddexp(*chances))) for prefix, chances in ends.items()]
+
+
+# ---- written with attention ----
+
+
+class WritingHead(SpellingHead):
+    """Text in an order of its own: a translation, a caption. A transformer that writes (Vaswani et al. 2017, arXiv 1706.03762).
+
+    Args:
+        longest: tokens written at the most.
+        width, depth, dropout: of the writer.
+        smoothing: probability given to wrong tokens on purpose.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        spec: FeatureSpec,
+        commonest: str,
+        beams: int,
+        *,
+        longest: int,
+        width: int,
+        depth: int,
+        dropout: float,
+        smoothing: float,
+    ) -> None:
+        super().__init__(tokens, commonest, beams)
+        self.longest, self.smoothing, self.flat = longest, smoothing, spec.rank >= 2
+        self.entry = nn.Linear(spec.channels[-1], width)
+        self.writer = Writer(tokens.size, width, depth, dropout)
+        self.scores = ("bleu", "chrf", "exact") if tokens.scheme == PARTS else ("exact", "cer", "wer")
+        if tokens.scheme == WORDS:
+            self.scores = ("exact", "bleu", "wer")
+
+    def outputs(self, features: Features) -> Tensor:
+        """Return what was read, `[batch, places, width + 1]`."""
+        found = self.entry(features.tokens()).float()
+        if self.flat:  # a plane's places have no order of their own yet
+            found = found + places(found.shape[1], found.shape[2], found.device)
+        return with_mask(found, None if features.mask is None else features.mask.flatten(1))
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross-entropy of the tokens in nats, `[batch]`, each given the true ones before it."""
+        longest = max(1, int((targets != EMPTY).sum(1).max()))
+        wanted = targets[:, :longest].long()
+        given = torch.cat([torch.full_like(wanted[:, :1], BEGIN), wanted[:, :-1]], 1)
+        memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
+        logits = self.writer(given, self.writer.offered(memory), mask)
+        smoothing = self.smoothing if self.training else 0.0
+        each = F.cross_entropy(
+            logits.flatten(0, 1).float(), wanted.flatten(), reduction="none", label_smoothing=smoothing
+        ).view_as(wanted)
+        there = wanted != EMPTY
+        return (each * there).sum(1) / there.sum(1).clamp(min=1)
+
+    def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
+        """Return texts by beam search; they are ranked by log probability a token."""
+        memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
+        training, self.writer.training = self.writer.training, False
+        search = _Search(self.writer, memory, mask, beams)
+        for step in range(self.longest):
+            if not search.step(step):
+                break
+        self.writer.training = training
+        return self._ranked(*search.result())
+
+    def _ranked(self, written: list[list[list[int]]], chance: list[list[float]]) -> list[Candidates]:
+        found: list[Candidates] = []
+        for texts, chances in zip(written, chance, strict=True):
+            pairs = [
+                ([token for token in text if token > END], value, sum(token != EMPTY for token in text) - 1)
+                for text, value in zip(texts, chances, strict=True)
+                if value > _NEVER / 2
+            ]
+            ranked = sorted(pairs, key=lambda pair: -pair[1] / max(1, pair[2]))
+            found.append([(text, value) for text, value, _ in ranked])
+        return found
+
+
+class _Search:
+    """A beam search for several texts at once; those that have ended are put aside, so that the others go on faster."""
+
+    def __init__(self, writer: Writer, memory: Tensor, mask: Tensor, beams: int) -> None:
+        n, device = len(memory), memory.device
+        self.writer, self.beams = writer, beams
+        self.read = [(k.repeat_interleave(beams, 0), v.repeat_interleave(beams, 0)) for k, v in writer.offered(memory)]
+        self.mask = mask.repeat_interleave(beams, 0)
+        self.written = torch.full((n * beams, 1), BEGIN, device=device)
+        self.chance = torch.full((n, beams), _NEVER, device=device)
+        self.chance[:, 0] = 0.0
+        self.ended = torch.zeros(n * beams, dtype=torch.bool, device=device)
+        self.cache: Cache = {}
+        self.open = torch.arange(n, device=device)
+        self.texts: list[list[list[int]]] = [[] for _ in range(n)]
+        self.chances: list[list[float]] = [[] for _ in range(n)]
+
+    def step(self, place: int) -> bool:
+        """Write one more token; return whether any text is still open."""
+        logs = self.writer(self.written[:, -1:], self.read, self.mask, self.cache, place)[:, -1].float().log_softmax(-1)
+        logs[:, [EMPTY, BEGIN]] = _NEVER
+        logs[self.ended] = _NEVER
+        logs[self.ended, EMPTY] = 0.0
+        total = (self.chance.view(-1, 1) + logs).view(len(self.open), -1)
+        self.chance, best = total.topk(self.beams, 1)
+        first = torch.arange(len(self.open), device=best.device).unsqueeze(1) * self.beams
+        rows = (first + torch.div(best, logs.shape[1], rounding_mode="floor")).flatten()
+        token = (best % logs.shape[1]).flatten()
+        self.written = torch.cat([self.written[rows], token.unsqueeze(1)], 1)
+        self.ended = self.ended[rows] | (token == END)
+        going = ~self.ended.view(-1, self.beams).all(1)
+        self._keep(rows, going)
+        return len(self.open) > 0
+
+    def _keep(self, rows: Tensor, going: Tensor) -> None:
+        """Follow the candidates that were chosen, and put finished texts aside once they are a quarter of all."""
+        leave = bool((~going).sum() * 4 >= len(going))
+        if leave:
+            for place in torch.nonzero(~going).flatten().tolist():
+                self._put_aside(place)
+            kept = going.repeat_interleave(self.beams)
+            rows = rows[kept]
+            self.written, self.ended, self.chance = self.written[kept], self.ended[kept], self.chance[going]
+            self.read = [(keys[rows], values[rows]) for keys, values in self.read]
+            self.mask, self.open = self.mask[rows], self.open[going]
+        if leave or self.beams > 1:
+            self.cache = {place: (keys[rows], values[rows]) for place, (keys, values) in self.cache.items()}
+
+    def _put_aside(self, place: int) -> None:
+        row = int(self.open[place])
+        self.texts[row] = self.written.view(-1, self.beams, self.written.shape[1])[place].tolist()
+        self.chances[row] = self.chance[place].tolist()
+
+    def result(self) -> tuple[list[list[list[int]]], list[list[float]]]:
+        """Return each text's candidates as tokens, and their log probabilities."""
+        for place in range(len(self.open)):
+            self._put_aside(place)
+        return self.texts, self.chances
