@@ -168,7 +168,8 @@ def _mistakes(
     model: Model, prepared: Prepared, test: Part, outputs: torch.Tensor, targets: torch.Tensor
 ) -> list[dict[str, Any]]:
     """Return the test examples with the largest losses: what they are, what was answered, what is true."""
-    losses = model.head.eval().loss(outputs, targets)
+    with torch.no_grad():
+        losses = model.head.eval().loss(outputs, targets)
     found = []
     for place in torch.argsort(losses, descending=True)[:_SHOWN].tolist():
         row = int(test.rows[place])

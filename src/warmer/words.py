@@ -17,3 +17,7 @@ def figures(value: float, digits: int = 4) -> str:
         return f"{value:.{digits - 1}e}"
     text = f"{value:,.{max(0, digits - 1 - size)}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+TEXTS = ("text", "caption", "sentence", "transcript", "transcription", "translation")
+"""Names of columns whose cells are texts, even where each is a number: `007` is three letters."""

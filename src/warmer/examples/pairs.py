@@ -38,7 +38,7 @@ def read(thing: list[Any]) -> Table:
     if all(isinstance(one, Mapping) for one in x):
         columns: dict[str, Array] = read(x).columns
         return Table({**columns, "y": y}, "the list", "y")
-    if all(isinstance(one, (tuple, list)) for one in x):
+    if all(isinstance(one, (tuple, list)) and not any(getattr(part, "shape", ()) for part in one) for one in x):
         if len({len(one) for one in x}) > 1:
             raise InputError("the x of the pairs have different lengths; give each the same columns")
         return Table(

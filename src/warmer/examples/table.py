@@ -17,6 +17,7 @@ import pandas as pd
 from warmer.errors import BadCell, InputError, Missing
 from warmer.examples._contract import Array, Ledger, Table, objects
 from warmer.files import File
+from warmer.words import TEXTS
 
 OPTIONS: dict[str, Any] = {}
 _SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".xlsx", ".xls")
@@ -174,6 +175,7 @@ def _separated(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
         "na_values": list(MISSING),
         "skipinitialspace": True,
         "low_memory": False,
+        "dtype": {place: str for place, name in enumerate(names) if name.casefold() in TEXTS},
     }
     body = text[_header_end(text, mark) :]
     if not body.strip():
@@ -231,6 +233,7 @@ def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Led
         keep_default_na=False,
         na_values=list(MISSING),
         low_memory=False,
+        dtype={name: str for name in names if name.casefold() in TEXTS},
     )
     return {**from_frame(frame), "\0row": np.array(places)}
 

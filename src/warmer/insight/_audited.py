@@ -97,7 +97,7 @@ class Audited:
     @cached_property
     def thumbnails(self) -> Array | None:
         """Gray pictures `[examples, 32, 32]` in 0..1; None where x is no picture."""
-        if len(self.model.x.shape) != 3:
+        if not self.model.x.plane:
             return None
         found = []
         for start in range(0, len(self), 256):

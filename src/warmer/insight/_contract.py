@@ -56,7 +56,7 @@ class Needs:
 
     def missing(self, model: Model) -> str | None:
         """Say why this model does not do, or None."""
-        if self.plane and len(model.x.shape) != 3:
+        if self.plane and not model.x.plane:
             return f"it looks at pictures, and this model takes a {model.x.name}"
         if self.columns and not model.x.compound:
             return f"it looks at columns, and this model takes a {model.x.name}"

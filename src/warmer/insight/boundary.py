@@ -45,7 +45,7 @@ def run(subject: Subject, *, columns: str | None = None, side: int = 0, seed: in
     with _watch.still(subject.model.network):
         if subject.model.x.compound:
             return _of_rows(subject, columns, side or 200, seed)
-        if len(subject.model.x.shape) == 3:
+        if subject.model.x.plane:
             return _of_pictures(subject, side or 64, seed)
     raise InputError(f"this instrument does not fit: it looks at columns or pictures, not at {subject.model.x.name}")
 

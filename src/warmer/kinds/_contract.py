@@ -194,6 +194,11 @@ class Kind(ABC):
         """The shape of one compact array; None for a first axis that varies."""
 
     @property
+    def plane(self) -> bool:
+        """Whether its batch is a plane of fixed size, `[batch, channels, height, width]`."""
+        return len(self.shape) == 3 and None not in self.shape
+
+    @property
     @abstractmethod
     def dtype(self) -> str:
         """NumPy's name of the compact array's type."""

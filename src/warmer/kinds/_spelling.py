@@ -144,7 +144,8 @@ class SpellingHead(Head):
 
         few = min(_SHUFFLED, len(outputs))
         truths = self.truths(targets[:few])
-        answers, swapped = self.answers(outputs[:few]), self.answers(outputs[:few].roll(1, 0))
+        answers = self.answers(outputs[:few])
+        swapped = answers[np.random.default_rng(0).permutation(few)]
         lead = scores.get(self.scores[0])
         shown = [{"truth": t, "answer": a} for t, a in zip(truths[:20], answers[:20], strict=True)]
         told = {"score": lead.name, "value": lead(answers, truths), "swapped": lead(swapped, truths), "n": few}

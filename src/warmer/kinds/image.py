@@ -14,21 +14,27 @@ import torch
 from PIL import Image as PIL
 from torch import Tensor, nn
 
-from warmer.errors import InputError
+from warmer.errors import BadCell, InputError
 from warmer.files import File
+from warmer.kinds import _lines
 from warmer.kinds._adopted_images import adopt
 from warmer.kinds._contract import Adopted, Array, Bid, Cells, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet
 from warmer.networks.hub import HubEncoder
+from warmer.networks.lines import LineNet
 from warmer.networks.pretrained import WITH_CLASSIFIER
+from warmer.networks.sequences import BODIES
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
 _SMALL = 48
 _LARGE = 112
+_FINE = 72
+_LONGEST_LINE = 60
+"""Times as long as it is high."""
 _LOOKED_AT = 2000
 _MIRROR_LIMIT = 0.6
 
@@ -47,6 +53,9 @@ class Image(Kind):
         shift: how many pixels a training picture is moved at most.
         backbone: name of a pretrained network, or nothing.
         settings: of that network, as its `config.json` has them.
+        line: whether these are lines of writing, of one height and any width.
+        whole: whether all of a picture and its order matter, as the answer is a sequence that may tell what lies where.
+        background: of lines, their median pixel, 0 to 1.
         size: the height and width to keep, if you want another.
     """
 
@@ -63,9 +72,13 @@ class Image(Kind):
     resample: str = "bicubic"
     backbone: str = ""
     settings: str = ""
+    line: bool = False
+    whole: bool = False
+    background: float = 0.0
     flips: bool | None = option(None, "whether a mirrored picture means the same; none: find out")
     shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size")
     size: int | None = option(None, "height and width to keep; none: by the training pictures")
+    reader: str = option("auto", f"what reads a line of writing: {', '.join(BODIES)}")
     views: bool = option(True, "answer from the mean over slightly moved (and mirrored) views of a picture")
 
     @classmethod
@@ -94,14 +107,28 @@ class Image(Kind):
         if not opened:
             return cls(**options)
         sizes = np.array([picture.size for _, picture in opened])  # width, height
-        width, height = _choose_size(sizes, options.get("size"))
+        whole = partner is not None and partner.sequential
         grey = all(is_grey(picture) for _, picture in opened)
-        blank = cls(channels=1 if grey else 3, height=height, width=width, **options)
+        if whole and not options.get("size") and _lines.are_lines(sizes):
+            return cls._of_lines([picture for _, picture in opened], 1 if grey else 3, _lines.height_of(sizes), options)
+        width, height = _choose_size(sizes, options.get("size"))
+        blank = cls(channels=1 if grey else 3, height=height, width=width, whole=whole, **options)
         stack = np.stack([blank._pixels(picture) for _, picture in opened])
         flips = options.get("flips")
         if flips is None:
-            flips = _mirrors_alike(stack, None if groups is None else groups[[i for i, _ in opened]])
+            flips = not whole and _mirrors_alike(stack, None if groups is None else groups[[i for i, _ in opened]])
         return blank._with_statistics(stack, bool(flips))
+
+    @classmethod
+    def _of_lines(cls, pictures: list[PIL.Image], channels: int, height: int, options: dict[str, Any]) -> Self:
+        """Return the kind of lines of writing."""
+        reader = options.get("reader", "auto")
+        if reader not in ("auto", "bag", *BODIES):
+            raise InputError(f"`reader` is one of auto, {', '.join(BODIES)}, not `{reader}`")
+        blank = cls(channels=channels, height=height, width=0, line=True, whole=True, flips=False, **options)
+        pixels = np.concatenate([blank._row(picture).reshape(-1) for picture in pictures[:300]])
+        spread = max(float(pixels.std()) / 255, 1 / 255)
+        return dataclasses.replace(blank, background=float(np.median(pixels)) / 255, deviation=(spread,))
 
     def _with_statistics(self, stack: Array, flips: bool) -> Self:
         """Return this kind with the statistics of some training pictures `[n, channels, height, width]`."""
@@ -124,6 +151,8 @@ class Image(Kind):
             shift=shift,
             size=self.size,
             views=self.views,
+            whole=self.whole,
+            reader=self.reader,
         )
 
     @classmethod
@@ -148,8 +177,8 @@ class Image(Kind):
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """`[channels, height, width]`."""
-        return (self.channels, self.height, self.width)
+        """`[channels, height, width]`; of lines `[columns, channels, height]`, as many columns as there are."""
+        return (None, self.channels, self.height) if self.line else (self.channels, self.height, self.width)
 
     @property
     def dtype(self) -> str:
@@ -158,7 +187,18 @@ class Image(Kind):
 
     def read(self, cell: Any) -> Array:
         """Decode, turn upright, scale and cut out the middle of one picture."""
-        return self._pixels(open_picture(cell))
+        picture = open_picture(cell)
+        return self._row(picture) if self.line else self._pixels(picture)
+
+    def _row(self, picture: PIL.Image) -> Array:
+        """Scale a line to the height kept, and turn it into columns `[columns, channels, height]`."""
+        picture = eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
+        width = max(1, round(picture.width * self.height / picture.height))
+        if width > _LONGEST_LINE * self.height:
+            raise BadCell(f"is {picture.width} × {picture.height} pixels, too long for one line; cut it")
+        pixels = np.asarray(picture.resize((width, self.height), PIL.Resampling.BICUBIC))
+        shaped = pixels[:, :, None] if self.channels == 1 else pixels  # rows, columns, channels
+        return np.ascontiguousarray(shaped.transpose(1, 2, 0))
 
     def _pixels(self, picture: PIL.Image) -> Array:
         """Scale a picture to cover the wanted size and cut out its middle."""
@@ -174,10 +214,11 @@ class Image(Kind):
 
     def show(self, array: Array) -> Any:
         """Return the size in words."""
-        return f"picture of {self.width} × {self.height}"
+        return f"picture of {len(array) if self.line else self.width} × {self.height}"
 
     def picture(self, array: Array) -> Any:
         """Return the picture."""
+        array = np.asarray(array).transpose(1, 2, 0) if self.line else array
         return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
 
     def uncut(self, cell: Any, longest: int) -> Array:
@@ -188,8 +229,10 @@ class Image(Kind):
         pixels = np.asarray(picture.resize(size, PIL.Resampling.LANCZOS) if size != picture.size else picture)
         return np.array(pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1))
 
-    def vector(self, arrays: Array) -> Array:
-        """Return the pixels, averaged down to about 14 × 14 (grey) or 12 × 12 (colour)."""
+    def vector(self, arrays: Array) -> Array | None:
+        """Return the pixels, averaged down to about 14 × 14 (grey) or 12 × 12 (colour); none of lines."""
+        if self.line:
+            return None
         side = 14 if self.channels == 1 else 12
         small = (min(side, self.height), min(side, self.width))
         parts = [
@@ -218,23 +261,27 @@ class Image(Kind):
 
     # ---- tensors ----
 
-    def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Tensor:
-        """Return `[batch, channels, height, width]` in 0..1."""
+    def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Any:
+        """Return `[batch, channels, height, width]` in 0..1; of lines `Padded` columns less the background."""
+        if self.line:
+            return _lines.batch(list(arrays), self.background, device)
         stacked: Tensor = super().batch(arrays, device)
         return stacked.float() / 255
 
-    def augment(self, batch: Tensor, generator: torch.Generator, epoch: int) -> Tensor:
+    def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
         """Move (small pictures), or cut, scale and brighten (large ones); mirror where that keeps the meaning."""
+        if self.line:
+            return _lines.augment(batch, generator)
         if self.flips:
             mirrored = torch.rand(len(batch), generator=generator) < 0.5
             batch = torch.where(mirrored.view(-1, 1, 1, 1).to(batch.device), batch.flip(3), batch)
-        if min(self.height, self.width) > _SMALL:
+        if min(self.height, self.width) > _SMALL and not self.whole:
             return _cut(batch, generator)
         return _moved(batch, self.shift or 0, generator) if self.shift else batch
 
-    def view(self, batch: Tensor) -> list[Tensor]:
+    def view(self, batch: Any) -> list[Any]:
         """Return the views over which an answer is averaged."""
-        if not self.views:
+        if not self.views or self.whole:
             return [batch]
         found = [batch, batch.flip(3)] if self.flips else [batch]
         if self.backbone or min(self.height, self.width) > _SMALL or not self.shift:
@@ -249,6 +296,8 @@ class Image(Kind):
         """Propose a ConvNet and a length of training by the size of the pictures and their number."""
         if role == "y":
             return {}
+        if self.line:
+            return _lines.proposals(self.height, n)
         side, colour = min(self.height, self.width), self.channels == 3
         common: dict[str, tuple[Any, str]] = {
             "optimizer": ("muon", "orthogonalised steps on filters: fewer epochs"),
@@ -259,6 +308,16 @@ class Image(Kind):
             "patience": (0, "the plan's length is short already"),
             "validations": (12, "times the validation pictures are scored, at the most"),
         }
+        if self.whole:
+            return {
+                **common,
+                "epochs": (float(np.clip(120_000 / n, 8, 90)), f"about 120,000 pictures seen with {n:,} to learn from"),
+                "batch": (64, "pictures a step"),
+                "width": (32, "channels of the first group"),
+                "depth": (3 if side >= 20 else 2, "groups of two convolutions: what lies where stays to be seen"),
+                "stride": (1 if side <= _FINE else 2, "step of the first convolution"),
+                "dropout": (0.1, "silenced channels"),
+            }
         if side > _SMALL:
             return {
                 **common,
@@ -301,6 +360,10 @@ class Image(Kind):
         """Return the ConvNet, or the pretrained network this kind was adopted from."""
         if self.settings:
             return HubEncoder(self.settings, self.mean, self.deviation, self.backbone.endswith(WITH_CLASSIFIER))
+        if self.line:
+            reader = "gru" if self.reader in ("auto", "bag") else self.reader
+            width = plan.width or 256
+            return LineNet(self.channels, self.height, self.deviation[0], width, plan.depth or 2, plan.dropout, reader)
         if self.backbone:
             return pretrained.Backbone(self.backbone, self.mean, self.deviation)
         width, depth = plan.width or 32, plan.depth or 3

@@ -26,11 +26,11 @@ from warmer.kinds._tokens import END, LETTERS, PARTS, SCHEMES, Tokens
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import BODIES, body
 from warmer.plan import Plan, Proposal
+from warmer.words import TEXTS
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _SHORT, _MEDIUM = 40, 400
 _LONGEST = 1000
-_ANSWERS = ("text", "caption", "sentence", "transcript", "transcription", "translation")
 _FEWEST_BUCKETS, _MOST_BUCKETS = 2**10, 2**18
 _FOLDED = 2**15
 _MOST_SLOTS = 2048
@@ -105,7 +105,7 @@ class Text(Kind):
         """Bid for words that seldom come again; more surely for sentences, and for answers that are called a text."""
         if not all(isinstance(cell, str) for cell in cells):
             return Bid(0.0)
-        if role == "y" and column.casefold() in _ANSWERS and len(set(cells)) > max(50, 0.05 * len(cells)):
+        if role == "y" and column.casefold() in TEXTS and len(set(cells)) > max(50, 0.05 * len(cells)):
             return Bid(0.97, f"{len(set(cells)):,} different texts")
         lengths = [len(cell.split()) for cell in cells]
         different = len(set(cells)) / len(cells)

@@ -211,3 +211,25 @@ class FrozenNorm(nn.Module):
         return nn.functional.batch_norm(
             x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.EPS
         )
+
+
+class ColumnLayer(nn.Module):
+    """Convolution, normalisation, rectifier, then the largest of each `pool`, over columns some of which are padding.
+
+    Args:
+        inputs, outputs: channels.
+        pool: rows × columns that become one.
+    """
+
+    def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
+        self.pool = pool
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Map `[batch, inputs, rows, columns]` and a mask `[batch, columns]`, 1 or 0, to fewer rows and columns of both."""
+        keep = mask[:, None, None]
+        x = torch.relu(self.norm(self.conv(x * keep))) * keep
+        x = nn.functional.max_pool2d(x, self.pool, ceil_mode=True)
+        fewer = nn.functional.max_pool1d(mask.unsqueeze(1), self.pool[1], ceil_mode=True).squeeze(1)
+        return x, fewer

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from warmer.networks.blocks import ColumnLayer
 from warmer.networks.features import Features
 from warmer.networks.sequences import body
 
@@ -71,21 +72,6 @@ class LogMel(nn.Module):
         return 1 + samples // self.hop
 
 
-class _Layer(nn.Module):
-    """Convolution, normalisation, rectifier, then the largest of each `pool` (bands × columns)."""
-
-    def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
-        self.pool = pool
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        x = torch.relu(self.norm(self.conv(x * mask[:, None, None])))
-        x = F.max_pool2d(x * mask[:, None, None], self.pool, ceil_mode=True)
-        mask = F.max_pool1d(mask.unsqueeze(1), self.pool[1], ceil_mode=True).squeeze(1)
-        return x, mask
-
-
 class SoundNet(nn.Module):
     """A spectrogram through convolutions; then, where the answer is a sequence, through what reads sequences.
 
@@ -107,7 +93,7 @@ class SoundNet(nn.Module):
         self.layers = nn.ModuleList()
         before, bands = 1, mels
         for count, pool in zip(channels, pools, strict=True):
-            self.layers.append(_Layer(before, count, pool))
+            self.layers.append(ColumnLayer(before, count, pool))
             before, bands = count, math.ceil(bands / pool[0])
         self.drop = nn.Dropout(dropout)
         self.entry = nn.Linear(before * bands, width if in_order else 4 * first)

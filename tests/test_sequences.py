@@ -1,0 +1,328 @@
+"""Texts and sounds: tokens, reading in order, writing token by token, each against an independent truth."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+import warmer
+from warmer import kinds
+from warmer.errors import BadCell, InputError
+from warmer.kinds import _lines, _sound
+from warmer.kinds._contract import Padded
+from warmer.kinds._spelling import OrderedHead, WritingHead, prefix_search, with_mask
+from warmer.kinds._tokens import END, LETTERS, PARTS, WORDS, Tokens, normal
+from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.sequences import BODIES, Writer, body
+from warmer.networks.sound import LogMel
+from warmer.training.judging import together
+
+SENTENCES = ["the cat sat on the mat", "a bird sings", "the bird sat", "a cat sings on a stone"] * 30
+
+
+# ---- tokens ----
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40), st.sampled_from((WORDS, LETTERS, PARTS)))
+def test_every_text_survives_being_cut(text, scheme):
+    tokens = fitted(scheme)
+    assert tokens.decode(tokens.encode(text).tolist()) == normal(text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def fitted(scheme, known={}):  # noqa: B006 — made once for each scheme
+    if scheme not in known:
+        known[scheme] = Tokens.fit(SENTENCES, scheme)
+    return known[scheme]
+
+
+def test_the_scheme_follows_from_the_texts():
+    assert Tokens.fit(["four one", "two"] * 50, "auto").scheme == WORDS
+    assert Tokens.fit([str(k) for k in range(300)], "auto").scheme == LETTERS
+    generator = np.random.default_rng(0)
+    many = [" ".join(f"w{k}" for k in generator.integers(0, 5000, 8)) for _ in range(1000)]
+    assert Tokens.fit(many, "auto").scheme == PARTS
+    assert Tokens.fit(many, "short").scheme == LETTERS
+
+
+def test_what_comes_after_the_end_is_not_said():
+    tokens = Tokens.fit(["ab"], LETTERS)
+    assert tokens.decode([*tokens.encode("ab"), END, *tokens.encode("b"), 0]) == "ab"
+
+
+# ---- reading in order ----
+
+
+def test_prefix_search_finds_the_likeliest_text_of_all():
+    logs = np.log(np.random.default_rng(0).dirichlet(np.ones(3), 4))
+    chances = {}
+    for way in itertools.product(range(3), repeat=4):
+        text = tuple(token for token, _ in itertools.groupby(way) if token)
+        chances[text] = np.logaddexp(chances.get(text, -np.inf), sum(logs[i, t] for i, t in enumerate(way)))
+    found = prefix_search(logs, 50)
+    for text, chance in found[:4]:
+        assert chance == pytest.approx(chances[tuple(text)], abs=0.01)
+    assert tuple(found[0][0]) == max(chances, key=chances.get)
+
+
+def test_the_loss_in_order_counts_all_ways():
+    tokens = Tokens(LETTERS, ("a", "b"))
+    head = OrderedHead(tokens, FeatureSpec((4,), 1), "a", 3)
+    logits = torch.randn(1, 4, head.count)
+    outputs = with_mask(logits, None)
+    target = torch.tensor([[3, 4, END, 0]])
+    logs = logits[0].log_softmax(-1)
+    ways = [
+        sum(float(logs[i, t]) for i, t in enumerate(way))
+        for way in itertools.product(range(head.count), repeat=4)
+        if [t for t, _ in itertools.groupby(way) if t] == [3, 4]
+    ]
+    expected = -float(torch.tensor(ways).logsumexp(0)) / 2
+    assert float(head.loss(outputs, target)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_padding_changes_no_reading():
+    tokens = Tokens(LETTERS, ("a", "b", "c"))
+    head = OrderedHead(tokens, FeatureSpec((4,), 1), "a", 3)
+    short, long = torch.randn(1, 5, head.count), torch.randn(1, 9, head.count)
+    both = together([with_mask(short, None), with_mask(long, None)])
+    assert both.shape == (2, 9, head.count + 1)
+    alone = [head.answers(with_mask(one, None))[0] for one in (short, long)]
+    assert head.answers(both).tolist() == alone
+    target = torch.tensor([[3, 4, END], [5, END, 0]])
+    assert torch.allclose(head.loss(both, target)[:1], head.loss(with_mask(short, None), target[:1]), atol=1e-5)
+
+
+# ---- writing ----
+
+
+@pytest.fixture(scope="module")
+def writing():
+    torch.manual_seed(0)
+    tokens = Tokens(LETTERS, ("a", "b"))
+    head = WritingHead(tokens, FeatureSpec((8,), 1), "a", 4, longest=5, width=16, depth=2, dropout=0.0, smoothing=0.0)
+    with torch.no_grad():  # sharper than an untrained one, so that answers differ
+        head.writer.table.weight.mul_(6)
+    return head.eval()
+
+
+def test_writing_step_by_step_is_writing_at_once():
+    torch.manual_seed(0)
+    writer = Writer(12, 16, 2, 0.0).eval()
+    memory, mask = torch.randn(3, 4, 16), torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]]) > 0
+    tokens, read = torch.randint(1, 12, (3, 6)), writer.offered(memory)
+    at_once = writer(tokens, read, mask)
+    cache: dict = {}
+    steps = [writer(tokens[:, i : i + 1], read, mask, cache, i) for i in range(6)]
+    assert torch.allclose(torch.cat(steps, 1), at_once, atol=1e-5)
+
+
+def test_beam_search_with_many_beams_finds_the_best_of_all(writing):
+    outputs = writing.eval()(Features((torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(1)),)))
+    with torch.no_grad():
+        found = writing.candidates(outputs, 400)
+        for row, candidates in enumerate(found):
+            for text, chance in candidates[:30]:
+                target = torch.tensor([[*text, END]])
+                if len(text) < 5:
+                    loss = float(writing.loss(outputs[row : row + 1], target)) * target.shape[1]
+                    assert chance == pytest.approx(-loss, abs=1e-3)
+            ranked = [chance / (len(text) + 1) for text, chance in candidates if len(text) < 5]
+            assert ranked == sorted(ranked, reverse=True)
+
+
+def test_texts_found_together_are_those_found_alone(writing):
+    outputs = writing(Features((torch.randn(6, 8, 3, generator=torch.Generator().manual_seed(2)),)))
+    with torch.no_grad():
+        together_, alone = writing.answers(outputs), [writing.answers(outputs[i : i + 1])[0] for i in range(6)]
+    assert together_.tolist() == alone
+
+
+def test_a_padded_memory_is_not_looked_at(writing):
+    features = torch.randn(2, 8, 3)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    changed = features.clone()
+    changed[0, :, 2] = 99.0
+    target = torch.tensor([[3, 4, END], [4, END, 0]])
+    one, other = (writing.loss(writing(Features((x,), mask)), target) for x in (features, changed))
+    assert torch.allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_padding_changes_nothing_that_is_read(name):
+    torch.manual_seed(0)
+    reader = body(name, 16, 2, 0.0).eval()
+    x, mask = torch.randn(2, 7, 16), torch.ones(2, 7, dtype=torch.bool)
+    mask[0, 4:] = False
+    together_ = reader(x, mask)
+    alone = reader(x[:1, :4], mask[:1, :4])
+    assert torch.allclose(together_[:1, :4], alone, atol=1e-5)
+
+
+def test_reversing_is_learned():
+    generator = np.random.default_rng(0)
+    words = ["".join(generator.choice(list("abcd"), generator.integers(2, 5))) for _ in range(1500)]
+    pairs = [(" ".join(word), " ".join(word[::-1])) for word in words]
+    model = warmer.learn(
+        pairs, signature="text -> text", epochs=25, advice=False, width=64, depth=2, writer_width=64, beams=2
+    )
+    assert model.evidence["scores"]["exact"] > 0.7
+    assert model.evidence["baselines"]["constant"]["scores"]["exact"] < 0.2
+    assert model.evidence["swapped_inputs"]["swapped"] < 0.5
+    answer = model("a b c d")
+    assert answer.value == answer.alternatives[0][0]
+    assert set(answer.value.split()) == set("abcd")
+    assert 0 < answer.confidence <= 1
+
+
+# ---- sound ----
+
+
+def test_a_tone_lies_in_its_band():
+    mel = LogMel(16_000, 64)
+    times = torch.arange(16_000) / 16_000
+    bands = [int(mel(torch.sin(2 * math.pi * hertz * times)[None])[0].mean(1).argmax()) for hertz in (200, 1000, 5000)]
+    assert bands == sorted(bands)
+    assert bands[0] < 10
+    assert bands[2] > 45
+
+
+def test_the_spectrogram_is_torch_s():
+    x = torch.randn(1, 4000, generator=torch.Generator().manual_seed(0))
+    mel = LogMel(8000, 40)
+    window = F.pad(mel.window, ((mel.size - mel.width) // 2,) * 2)
+    padded = F.pad(x, (mel.size // 2,) * 2)
+    power = torch.stft(padded, mel.size, mel.hop, window=window, center=False, return_complex=True).abs().square()
+    expected = torch.log(1e-6 + mel.filters @ power[0])
+    found = mel(x)[0]
+    assert found.shape[1] == mel.columns(4000) == 51
+    assert torch.allclose(found[:, : expected.shape[1]], expected, atol=1e-3)
+
+
+FORMATS = [
+    ("WAV", "PCM_16"),
+    ("WAV", "PCM_U8"),
+    ("WAV", "FLOAT"),
+    ("FLAC", "PCM_24"),
+    ("OGG", "VORBIS"),
+    ("MP3", "MPEG_LAYER_III"),
+]
+
+
+@pytest.mark.parametrize(("format", "subtype"), FORMATS)
+@pytest.mark.parametrize("rate", [8000, 44_100])
+def test_sounds_of_any_format_are_read(format, subtype, rate):
+    import soundfile
+
+    times = np.arange(rate // 2) / rate
+    tone = np.stack([0.5 * np.sin(2 * np.pi * 440 * times), 0.3 * np.sin(2 * np.pi * 440 * times)], 1)
+    data = io.BytesIO()
+    soundfile.write(data, tone, rate, format=format, subtype=subtype)
+    from warmer.files import File
+
+    kind = kinds.get("audio")(rate=8000)
+    array = kind.read(File(f"tone.{format.lower()}", data.getvalue))
+    assert abs(len(array) - 4000) < 600  # lossy formats pad
+    spectrum = np.abs(np.fft.rfft(array[:4000].astype(float)))
+    assert abs(int(spectrum[1:].argmax()) + 1 - 220) <= 2
+
+
+def file_of(data, name="sound.wav"):
+    from warmer.files import File
+
+    return File(name, lambda: data)
+
+
+def test_bad_sounds_are_told():
+    kind = kinds.get("audio")(rate=8000, longest=1.0)
+    good = _sound.wav(0.5 * np.sin(np.arange(8000)), 8000)
+    for cell, told in (
+        (file_of(b"RIFF nonsense"), "damaged or no sound"),
+        (file_of(good[:30]), "damaged or no sound"),
+        (file_of(_sound.wav(np.zeros(800), 8000)), "is silent"),
+        (file_of(_sound.wav(np.zeros(0), 8000)), "holds no sound"),
+        ((np.array([np.nan, 1.0]), 8000), "no sound"),
+        ((np.ones(8000 * 40), 8000), "lasts 40 s"),
+        ("nowhere.wav", "is not there"),
+    ):
+        with pytest.raises(BadCell, match=told):
+            kind.read(cell)
+    assert "clipped" in kind.unlike(kind.read((np.sign(np.sin(np.arange(4000) / 9)), 8000)))
+    with pytest.raises(InputError, match="no sound"):
+        kind.cell("nowhere.wav")
+
+
+def test_whole_numbers_are_shares():
+    samples, rate = _sound.read((np.array([0, 16384, -32768], dtype=np.int16), 8000))
+    assert samples.tolist() == [0, 0.5, -1.0]
+    assert rate == 8000
+    assert _sound.read((np.array([[128, 128], [192, 192]], dtype=np.uint8), 8000))[0].tolist() == [0, 0.5]
+
+
+def test_tones_are_told_apart_and_read_in_order():
+    generator = np.random.default_rng(0)
+
+    def spoken(word):
+        parts = []
+        for letter in word:
+            times = np.arange(int(generator.uniform(600, 900))) / 8000
+            parts += [0.4 * np.sin(2 * np.pi * {"a": 300, "b": 900, "c": 2000}[letter] * times), np.zeros(300)]
+        return np.concatenate(parts) + 0.005 * generator.normal(size=sum(map(len, parts)))
+
+    words = ["".join(generator.choice(list("abc"), generator.integers(1, 5))) for _ in range(300)]
+    pairs = [((spoken(word), 8000), word) for word in words]
+    model = warmer.learn(pairs, signature="audio -> text", epochs=20, advice=False, width=64, depth=1, batch=8)
+    assert model.plan.ordered
+    assert model.evidence["scores"]["cer"] < 0.1
+    assert model((spoken("cab"), 8000)).value == "cab"
+
+
+# ---- lines ----
+
+
+def test_lines_are_told_from_pictures():
+    generator = np.random.default_rng(0)
+    widths = generator.integers(60, 300, 50)
+    assert _lines.are_lines(np.stack([widths, np.full(50, 32)], 1))
+    assert not _lines.are_lines(np.full((50, 2), 64))
+    assert not _lines.are_lines(np.stack([np.full(50, 300), np.full(50, 32)], 1))
+    photos = np.where(generator.random((50, 1)) < 0.5, [[160, 240]], [[240, 160]])
+    assert not _lines.are_lines(photos)
+
+
+def test_lines_of_digits_are_read():
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    images = (images.reshape(-1, 8, 8) * 15).astype(np.uint8)
+    generator = np.random.default_rng(0)
+    pairs = []
+    for _ in range(700):
+        chosen = generator.integers(0, len(labels), generator.integers(1, 6))
+        pairs.append((np.concatenate([images[i] for i in chosen], 1), "".join(str(labels[i]) for i in chosen)))
+    model = warmer.learn(
+        pairs, signature="image -> text", epochs=14, advice=False, width=96, depth=1, batch=16, learning_rate=3e-3
+    )
+    assert model.x.line
+    assert model.plan.ordered
+    assert model.evidence["scores"]["cer"] < 0.15
+    assert model.evidence["baselines"]["constant"]["scores"]["cer"] > 0.7
+
+
+def test_augmented_lines_stay_lines():
+    values = torch.randn(4, 50, 1, 16)
+    mask = torch.ones(4, 50, dtype=torch.bool)
+    mask[1, 30:] = False
+    found = _lines.augment(Padded(values, mask), torch.Generator().manual_seed(0))
+    assert found.values.shape[:2] == found.mask.shape
+    assert found.values.shape[2:] == (1, 16)
+    assert not found.values[1][~found.mask[1]].any()
+    assert abs(int(found.mask[1].sum()) / int(found.mask[0].sum()) - 0.6) < 0.05
