@@ -57,6 +57,59 @@ def test_contract_on_rows(name, iris_model):
     contract.check_all(name, iris_model, [cells[0], cells[80]], table)
 
 
+@pytest.fixture(scope="module")
+def tones():
+    from warmer import kinds
+
+    cells = kinds.get("audio").sample(0)
+    frame = pd.DataFrame({"sound": cells, "pitch": ["high", "low"] * 12, "text": ["ha", "lo"] * 12})
+    others = [frame.assign(sound=kinds.get("audio").sample(seed)) for seed in (1, 2)]
+    return pd.concat([frame, *others], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def listening(tones):
+    return warmer.learn(tones, x="sound", y="pitch", epochs=2, width=8, advice=False)
+
+
+@pytest.fixture(scope="module")
+def transcribing(tones):
+    return warmer.learn(tones, x="sound", y="text", signature="audio -> text", epochs=1, width=16, advice=False)
+
+
+@pytest.fixture(scope="module")
+def sorting():
+    words = ["good", "fine", "great", "bad", "poor", "awful"]
+    generator = np.random.default_rng(0)
+    rows = [" ".join(generator.choice(words[:3] if k % 2 else words[3:], 5)) + f" {k}" for k in range(80)]
+    return warmer.learn([(text, "up" if k % 2 else "down") for k, text in enumerate(rows)], epochs=4, advice=False)
+
+
+@pytest.mark.parametrize("name", insight.names())
+def test_contract_on_sounds(name, listening, tones):
+    contract.check_all(name, listening, list(tones.sound[:2]), examples.open(tones[["sound", "pitch"]]))
+
+
+@pytest.mark.parametrize("name", insight.names())
+def test_contract_on_transcripts(name, transcribing, tones):
+    contract.check_all(name, transcribing, list(tones.sound[:2]), examples.open(tones[["sound", "text"]]))
+
+
+@pytest.mark.parametrize("name", insight.names())
+def test_contract_on_texts(name, sorting):
+    table = examples.open(
+        [("good fine 1", "up"), ("bad awful 2", "down"), ("great good 3", "up"), ("poor bad 4", "down")] * 16
+    )
+    contract.check_all(name, sorting, ["good great fine", "bad news poor"], table)
+
+
+def test_the_word_that_decides_is_named(sorting):
+    found = warmer.look(sorting).why("4 7 awful 12")
+    losses = dict(next(iter(found.sheets.values())).rows)
+    assert max(losses, key=lambda word: abs(losses[word])) == "awful"
+    assert losses["awful"] > 0
+
+
 def small_network():
     """A network of one grey channel that is smooth everywhere."""
     torch.manual_seed(0)

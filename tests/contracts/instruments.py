@@ -12,7 +12,7 @@ from warmer import insight
 from warmer.errors import InputError, UnknownName
 from warmer.insight._contract import Finding, Needs, Subject
 
-QUICK = {"steps": 8, "channels": 2}
+QUICK = {"steps": 4, "channels": 2, "side": 5}
 """Options that make an instrument quick enough to be run often."""
 
 
@@ -70,7 +70,7 @@ def state(network):
 
 
 def same(one, other):
-    weights = all(torch.equal(one[0][key], other[0][key]) for key in one[0])
+    weights = all(torch.equal(one[0][key].nan_to_num(), other[0][key].nan_to_num()) for key in one[0])
     return weights and one[1:5] == other[1:5] and torch.equal(one[5], other[5])
 
 

@@ -41,7 +41,10 @@ class Needs:
     Attributes:
         plane: x is a picture-like tensor, `[batch, channels, height, width]`.
         columns: x is made of several columns.
+        spread: x is one or the other, so that it can be varied along two axes.
+        even: a batch of x is one tensor, with no padding beside it.
         labels: y is one of several labels, scored by logits.
+        simple: an answer is one label or one number.
         answers: the network answers at all; one without its last layer does not.
         inputs: the least and the largest number of inputs to look at; None: any number.
         examples: whether labelled examples are needed.
@@ -49,6 +52,9 @@ class Needs:
 
     plane: bool = False
     columns: bool = False
+    spread: bool = False
+    even: bool = False
+    simple: bool = False
     labels: bool = False
     answers: bool = False
     inputs: tuple[int, int | None] = (0, 0)
@@ -57,13 +63,19 @@ class Needs:
     def missing(self, model: Model) -> str | None:
         """Say why this model does not do, or None."""
         if self.plane and not model.x.plane:
-            return f"it looks at pictures, and this model takes a {model.x.name}"
+            return f"it looks at pictures, and this model takes {model.x.name}"
         if self.columns and not model.x.compound:
-            return f"it looks at columns, and this model takes a {model.x.name}"
+            return f"it looks at columns, and this model takes {model.x.name}"
+        if self.spread and not (model.x.plane or model.x.compound):
+            return f"it looks at columns or pictures, and this model takes {model.x.name}"
+        if self.even and None in model.x.shape:
+            return f"it looks at inputs of one size, and this model takes {model.x.name} of any length"
+        if self.simple and (model.y.sequential or model.y.compound):
+            return f"it looks at answers that are one label or one number, and this model answers with {model.y.name}"
         if (self.answers or self.labels) and not model.head.scores:
             return "it looks at answers, and this network gives none of its own; learn with --from it first"
         if self.labels and not model.y.discrete:
-            return f"it needs answers that are one of several labels, and this model answers with a {model.y.name}"
+            return f"it needs answers that are one of several labels, and this model answers with {model.y.name}"
         return None
 
     def check(self, subject: Subject) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ _WORK = 2e12
 """Multiply-adds that a surface may take; the number of examples follows from it."""
 _MOST, _FEWEST = 512, 32
 _AT_ONCE = 128
+_APART = 1e-2
 
 
 class Surface:
@@ -50,7 +51,8 @@ class Surface:
         """Return the mean loss with these weights, with its gradient graph."""
         total = torch.zeros(())
         for start in range(0, self.n, _AT_ONCE):
-            outputs = functional_call(self.network, dict(weights), (self.batch[start : start + _AT_ONCE],))
+            some = _cut(self.batch, slice(start, start + _AT_ONCE))
+            outputs = functional_call(self.network, dict(weights), (some,))
             total = total + self.head.loss(outputs, self.targets[start : start + _AT_ONCE]).sum()
         return total / self.n
 
@@ -70,21 +72,54 @@ class Surface:
         One multiplication by the Hessian is a gradient of a gradient (Pearlmutter 1994); no matrix is ever made.
         """
         generator = torch.Generator().manual_seed(seed)
-        point = {name: p.clone().requires_grad_(True) for name, p in self.weights.items()}
-        with torch.enable_grad():
-            slope = torch.autograd.grad(self.loss(point), list(point.values()), create_graph=True)
-        vector = [torch.randn(p.shape, generator=generator) for p in point.values()]
+        turn = self._by_hessian()
+        vector = [torch.randn(p.shape, generator=generator) for p in self.weights.values()]
         found, last = 0.0, float("inf")
         for _ in range(steps):
             size = torch.sqrt(sum((v.pow(2).sum() for v in vector), torch.zeros(())))
             vector = [v / size.clamp(min=1e-12) for v in vector]
-            with torch.enable_grad():
-                along = sum((s * v).sum() for s, v in zip(slope, vector, strict=True))
-                turned = torch.autograd.grad(along, list(point.values()), retain_graph=True, allow_unused=True)  # type: ignore[arg-type]
-            turned = [torch.zeros_like(v) if t is None else t for t, v in zip(turned, vector, strict=True)]  # type: ignore[assignment]
+            turned = turn(vector)
             found, last = float(sum((t * v).sum() for t, v in zip(turned, vector, strict=True))), found
-            vector = [t.detach() for t in turned]
+            vector = turned
         return found, abs(found - last)
+
+    def _slopes(self, weights: Mapping[str, Tensor]) -> list[Tensor]:
+        with torch.enable_grad():
+            point = {name: p.detach().clone().requires_grad_(True) for name, p in weights.items()}
+            found = torch.autograd.grad(self.loss(point), list(point.values()), allow_unused=True)
+        return [torch.zeros_like(p) if f is None else f for f, p in zip(found, point.values(), strict=True)]
+
+    def _by_hessian(self) -> Callable[[list[Tensor]], list[Tensor]]:
+        """Return what multiplies by the Hessian: exactly, or by two slopes where an operation has no second derivative."""
+        point = {name: p.clone().requires_grad_(True) for name, p in self.weights.items()}
+        places = list(point.values())
+
+        def exactly(vector: list[Tensor]) -> list[Tensor]:
+            with torch.enable_grad():
+                slope = torch.autograd.grad(self.loss(point), places, create_graph=True, allow_unused=True)
+                along = sum((s * v).sum() for s, v in zip(slope, vector, strict=True) if s is not None)
+                found = torch.autograd.grad(along, places, allow_unused=True)  # type: ignore[arg-type]
+            return [torch.zeros_like(v) if f is None else f.detach() for f, v in zip(found, vector, strict=True)]
+
+        def nearly(vector: list[Tensor]) -> list[Tensor]:
+            sides = []
+            for sign in (1, -1):
+                moved = {n: p + sign * _APART * v for (n, p), v in zip(self.weights.items(), vector, strict=True)}
+                sides.append(self._slopes(moved))
+            return [(a - b) / (2 * _APART) for a, b in zip(*sides, strict=True)]
+
+        try:
+            exactly([torch.zeros_like(p) for p in places])
+        except RuntimeError as error:
+            if "is not implemented" not in str(error):
+                raise
+            return nearly
+        return exactly
+
+
+def _cut(batch: Any, rows: slice) -> Any:
+    """Return some rows of a batch, which may be several tensors side by side."""
+    return batch[rows] if isinstance(batch, Tensor) else type(batch)(*(part[rows] for part in batch))
 
 
 def random_direction(weights: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from warmer.words import figures
 
 Array = NDArray[Any]
 
-NEEDS = Needs(answers=True, examples=True)
+NEEDS = Needs(simple=True, answers=True, examples=True)
 _LISTED = 12
 _DRAWN = 24
 _MOST_COLUMNS = 30

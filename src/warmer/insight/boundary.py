@@ -20,7 +20,7 @@ from warmer.words import figures
 
 Array = NDArray[Any]
 
-NEEDS = Needs(labels=True, inputs=(0, 3), examples=True)
+NEEDS = Needs(spread=True, labels=True, inputs=(0, 3), examples=True)
 _SHUFFLED = 500
 _DOTS = 600
 _AT_ONCE = 1024
@@ -45,9 +45,7 @@ def run(subject: Subject, *, columns: str | None = None, side: int = 0, seed: in
     with _watch.still(subject.model.network):
         if subject.model.x.compound:
             return _of_rows(subject, columns, side or 200, seed)
-        if subject.model.x.plane:
-            return _of_pictures(subject, side or 64, seed)
-    raise InputError(f"this instrument does not fit: it looks at columns or pictures, not at {subject.model.x.name}")
+        return _of_pictures(subject, side or 64, seed)
 
 
 # ---- rows ----

@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from warmer.errors import InputError
 from warmer.insight import _draw, _watch
 from warmer.insight._contract import Finding, Needs, Sheet, Subject
 from warmer.kinds._contract import Head
 from warmer.networks.blocks import FrozenNorm
 from warmer.networks.network import Network
 
-NEEDS = Needs()
+NEEDS = Needs(even=True)
 _INPUTS = 4
 _POOLS = ("max_pool2d", "max_pool2d_with_indices", "boolean_dispatch")
 
@@ -95,8 +94,6 @@ def run(subject: Subject, *, seed: int = 0) -> Finding:
 def _random(subject: Subject, seed: int) -> Any:
     """Return ordinary inputs with noise on them, in double precision."""
     blank = subject.blank()
-    if not isinstance(blank, Tensor):
-        raise InputError("this network takes several tensors at once, and only one can be followed")
     generator = torch.Generator().manual_seed(seed)
     many = blank.double().expand(_INPUTS, *blank.shape[1:])
     return many + torch.rand(many.shape, generator=generator, dtype=torch.double)

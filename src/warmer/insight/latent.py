@@ -41,7 +41,7 @@ def run(subject: Subject, *, seed: int = 0) -> Finding:
     good = np.array([place for place in range(len(chosen)) if place not in bad], dtype=int)
     if len(good) < _FEWEST:
         raise InputError(f"{len(good)} examples that can be read are too few to draw a map; give at least {_FEWEST}")
-    known, rows = Store(store.take(good)), chosen[good]
+    known, rows = store.part(good), chosen[good]
     with _watch.still(model.network), torch.no_grad():
         vectors = _vectors(subject, known)
         mine = _features(subject, subject.batch) if subject.cells else None
@@ -88,7 +88,7 @@ def _words(subject: Subject, rows: NDArray[Any]) -> list[Any] | None:
     table = subject.examples
     assert table is not None
     name = subject.model.y_names[0] if subject.model.y_names[0] in table.columns else table.y
-    if name is None or name not in table.columns or subject.model.y.compound:
+    if name is None or name not in table.columns or subject.model.y.compound or subject.model.y.sequential:
         return None
     return list(table.columns[name][rows])
 
@@ -189,12 +189,14 @@ def _near(
             told.append((subject.name(place), table.name(int(rows[other])), word, float(alike[place, other])))
         picture = [subject.model.x.picture(known.take(np.array([other]))[0]) for other in order]
         if all(one is not None for one in picture):
-            shown.append(
-                [_draw.image(subject.batch[place]), *(np.asarray(one.convert("RGB")) / 255 for one in picture)]
-            )
+            shown.append([np.asarray(one.convert("RGB")) / 255 for one in (_picture(subject, place), *picture)])
             titles.append(["the input", *("" if words is None else str(words[other])[:18] for other in order)])
     sheet = Sheet(("input", "neighbour", "its answer", "cosine"), tuple(told))
     return sheet, {"Nearest neighbours": _draw.grid(shown, titles, side=1.4)} if shown else {}
+
+
+def _picture(subject: Subject, place: int) -> Any:
+    return subject.model.x.picture(subject.model.x.read(subject.cells[place]))
 
 
 def _agreement(vectors: NDArray[np.float64], words: list[Any] | None) -> float | None:

@@ -16,7 +16,7 @@ from warmer.insight._contract import Finding, Needs, Sheet, Subject
 from warmer.networks.blocks import Activation, MemberLinear, SharedLinear
 from warmer.words import figures
 
-NEEDS = Needs(inputs=(1, 1))
+NEEDS = Needs(even=True, inputs=(1, 1))
 Vector = NDArray[np.float64]
 
 _TERMS = 6

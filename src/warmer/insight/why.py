@@ -1,4 +1,4 @@
-"""Which part of this input decided: pixels of a picture, columns of a row."""
+"""Which part of this input decided: pixels of a picture, columns of a row, words of a text, moments of a sound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from warmer.errors import InputError
 from warmer.examples._store import fill
-from warmer.insight import _attribution, _draw, _pick, _shapley, _watch
+from warmer.insight import _attribution, _draw, _leaving_out, _pick, _shapley, _watch
 from warmer.insight._contract import Finding, Needs, Sheet, Subject
 from warmer.words import figures
 
@@ -26,7 +26,7 @@ def run(subject: Subject, *, label: str | None = None, layer: str | None = None,
 
     Pictures: integrated gradients, Grad-CAM and occlusion, each compared with what the same method says about a network
     whose weights were shuffled; an explanation that does not care about the weights explains nothing. Rows: Shapley
-    values against the rows given as examples.
+    values against the rows given as examples. Texts and sounds: each word or stretch is left out in turn.
 
     Args:
         subject: the model and inputs; for rows also examples to compare with (their answers are not looked at).
@@ -38,6 +38,10 @@ def run(subject: Subject, *, label: str | None = None, layer: str | None = None,
         if layer is not None:
             raise InputError("`layer` is for pictures; what the columns add is found without looking inside")
         return _of_columns(subject, label, seed)
+    if not subject.model.x.plane and all(subject.model.x.leave_outs(cell) for cell in subject.cells):
+        if layer is not None:
+            raise InputError("`layer` is for pictures; words and moments are left out without looking inside")
+        return _leaving_out.explain(subject, label, seed)
     _PLANE.check(subject)
     return _of_pixels(subject, label, layer, seed)
 

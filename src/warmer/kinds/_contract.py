@@ -242,6 +242,14 @@ class Kind(ABC):
         """
         return self.read(cell)
 
+    def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
+        """Return the parts of a raw cell that can be left out: what a person calls each, and the cell without it; or none.
+
+        Raises:
+            BadCell: the cell cannot be read.
+        """
+        return []
+
     def unlike(self, array: Array) -> str | None:
         """Say why this value is unlike the training values, or None."""
         return None

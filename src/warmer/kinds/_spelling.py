@@ -100,11 +100,9 @@ class SpellingHead(Head):
                 text = self.tokens.decode(tokens)
                 said[text] = max(said.get(text, -math.inf), chance)
             best = max(said.values())
-            whole = sum(math.exp(chance - best) for chance in said.values())
             sure = self._sure(best)
             ranked = sorted(said.items(), key=lambda pair: -pair[1])
-            shares = [(text, sure if place == 0 else (1 - sure) * math.exp(chance - best) / whole)
-                      for place, (text, chance) in enumerate(ranked)]  # fmt: skip
+            shares = [(text, sure * math.exp(chance - best)) for text, chance in ranked]
             known = sure if float(self.calibrated) else None
             found.append(Answer(ranked[0][0], known, tuple(shares)))
         return found

@@ -248,6 +248,11 @@ class Text(Kind):
             return self.tokens.decode(np.asarray(array).tolist())
         return f"text of {int((np.asarray(array) > 0).sum())} pieces"
 
+    def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
+        """Return each word, and the text without it."""
+        words = str(cell).split()
+        return [(word, " ".join([*words[:place], *words[place + 1 :]])) for place, word in enumerate(words)]
+
     def vector(self, arrays: Array) -> Array | None:
         """Return counts of the pieces, folded into 64 buckets; none of tokens."""
         if self.reading == "tokens":
