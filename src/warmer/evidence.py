@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import platform
 import time
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ _REMEMBERED = 200_000
 _FEWEST_FOR_SETS = 20
 _TIMED = 64
 _REPORT = 1.0
+_TEXT = 400
 
 
 def part(prepared: Prepared, rows: Array) -> Part:
@@ -175,7 +177,7 @@ def _mistakes(
         row = int(test.rows[place])
         array = prepared.inputs.take(np.array([row]))[0]
         answer = model.head.decode(outputs[place : place + 1])[0]
-        picture = prepared.x.picture(array)
+        picture, sound = prepared.x.picture(array), prepared.x.sound(array)
         found.append(
             {
                 "example": prepared.table.name(row),
@@ -183,10 +185,17 @@ def _mistakes(
                 "answer": answer.value,
                 "confidence": answer.confidence,
                 "loss": float(losses[place]),
-                **({"picture": png(picture)} if picture is not None else {"shown": prepared.x.show(array)}),
+                **({"picture": png(picture)} if picture is not None else {"shown": _shown(prepared, row, array)}),
+                **({"sound": base64.b64encode(sound).decode()} if sound is not None else {}),
             }
         )
     return found
+
+
+def _shown(prepared: Prepared, row: int, array: Array) -> Any:
+    """Return an input as a person reads it: a text as it stands in the table."""
+    cell = prepared.table.columns[prepared.x_names[0]][row]
+    return cell[:_TEXT] if isinstance(cell, str) and not prepared.x.compound else prepared.x.show(array)
 
 
 def environment() -> dict[str, Any]:

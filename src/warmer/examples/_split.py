@@ -30,7 +30,7 @@ _WORDS = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), VALIDATION),
     **dict.fromkeys(("test", "testing", "eval", "holdout"), TEST),
 }
-_CAPS = {VALIDATION: 5_000, TEST: 10_000}
+_CAPS = {VALIDATION: 2_500, TEST: 5_000}
 _FEW = 60
 
 
@@ -87,7 +87,7 @@ def _mix(values: Array) -> Array:
 
 
 def shares(n: int, test: float, validation: float | None) -> Mapping[int, float]:
-    """Return the share of each held-out side among `n` examples, capped at 10,000 and 5,000 of them."""
+    """Return the share of each held-out side among `n` examples, capped at 5,000 and 2,500 of them: enough to tell half a point apart."""
     wanted = {TEST: test, VALIDATION: (0.15 if n < 10_000 else 0.1) if validation is None else validation}
     return {side: min(share, _CAPS[side] / n) for side, share in wanted.items()}
 

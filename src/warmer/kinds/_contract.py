@@ -234,6 +234,10 @@ class Kind(ABC):
         """Return the value as a PIL image for reports, or None where words serve better."""
         return None
 
+    def sound(self, array: Array) -> bytes | None:
+        """Return the value as the bytes of a WAV file, for reports, or None where there is nothing to hear."""
+        return None
+
     def uncut(self, cell: Any, longest: int) -> Array:
         """Return a cell uncut and as large as it is, its longest side `longest` at the most, for networks that take any size.
 

@@ -119,6 +119,10 @@ class Audio(Kind):
         shades = np.clip((found - low) / max(1e-6, high - low), 0, 1)[::-1]
         return Image.fromarray((255 * (1 - shades)).astype(np.uint8))
 
+    def sound(self, array: Array) -> bytes:
+        """Return the sound."""
+        return _sound.wav(np.asarray(array, dtype=np.float32) / _FULL, self.rate)
+
     def _spectrogram(self, array: Array) -> Array:
         mel = LogMel(self.rate, self.mels)
         return mel(torch.from_numpy(array.astype(np.float32) / _FULL).unsqueeze(0))[0].numpy()
