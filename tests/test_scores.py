@@ -72,6 +72,22 @@ def test_scores_of_texts_are_sacrebleu_s(truths, random):
     assert scores.get("chrf")(mine, theirs) == pytest.approx(sacrebleu.corpus_chrf(answers, [truths]).score, abs=1e-6)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_scores_of_pictures_are_scikit_image_s(channels):
+    measured = pytest.importorskip("skimage.metrics")
+    generator = np.random.default_rng(channels)
+    truths = generator.random((5, channels, 20, 31)).astype(np.float32)
+    answers = np.clip(truths + 0.1 * generator.normal(size=truths.shape), 0, 1)
+    expected = [
+        measured.structural_similarity(t, a, channel_axis=0, data_range=1.0)
+        for a, t in zip(answers, truths, strict=True)
+    ]
+    assert scores.get("ssim")(answers, truths) == pytest.approx(np.mean(expected), abs=1e-6)
+    assert scores.get("psnr")(answers, truths) == pytest.approx(
+        measured.peak_signal_noise_ratio(truths, answers, data_range=1.0), abs=1e-4
+    )
+
+
 def test_error_rates_by_hand():
     answers, truths = texts(["the cat", "a bat sat"]), texts(["the hat", "a cat sat down"])
     assert scores.get("cer")(answers, truths) == pytest.approx((1 + 6) / (7 + 14))
@@ -87,7 +103,7 @@ def test_scores_of_numbers(name):
 
 
 def test_every_score_is_checked_here():
-    assert {*CATEGORIES, *NUMBERS, *contract.TEXTS, "ece"} == set(scores.names())
+    assert {*CATEGORIES, *NUMBERS, *contract.TEXTS, *contract.PICTURES, "ece"} == set(scores.names())
 
 
 def test_calibration_error_of_honest_and_of_boastful_answers():

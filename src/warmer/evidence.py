@@ -64,6 +64,9 @@ def compare(head: Head, prepared: Prepared) -> dict[str, dict[str, Any]]:
     constant = head.constant(len(test.rows))
     if constant is not None:
         found["constant"] = {"what": constant[1], "scores": scores.table(chosen, constant[0], truths)}
+    unchanged = prepared.y.unchanged(prepared.x, test.inputs.take(test.rows))
+    if unchanged is not None:
+        found["unchanged"] = {"what": unchanged[1], "scores": scores.table(chosen, unchanged[0], truths)}
     linear = baselines.linear(head, prepared.x, prepared.y, training, test)
     if linear is not None:
         found["linear"] = {"what": linear[1], "scores": scores.table(chosen, linear[0], truths)}
@@ -128,7 +131,7 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
         "before_calibration": before,
         "sentence": head.sentence(found, constant, len(test.rows), ""),
         "uncalibrated": raw,
-        **head.evidence(outputs, targets),
+        **_beside_inputs(head.evidence(outputs, targets), prepared, test),
         "mistakes": _mistakes(model, prepared, test, outputs, targets),
         "ledger": prepared.ledger.to_json(),
         "columns": [vars(decision) for decision in prepared.columns.decisions],
@@ -189,6 +192,15 @@ def _mistakes(
                 **({"sound": base64.b64encode(sound).decode()} if sound is not None else {}),
             }
         )
+    return found
+
+
+def _beside_inputs(found: dict[str, Any], prepared: Prepared, test: Part) -> dict[str, Any]:
+    """Put the input's picture beside each thing that was made of it."""
+    for one in found.get("made", []):
+        picture = prepared.x.picture(prepared.inputs.take(test.rows[[one["place"]]])[0])
+        if picture is not None:
+            one["input"] = png(picture, 128)
     return found
 
 

@@ -1,7 +1,8 @@
 """Every score: a plain function (answers, truths) → number, with its unit and its best direction.
 
 Answers of categories are probabilities `[examples, categories]`, their truths category indices `[examples]`; answers and
-truths of numbers are `[examples]` in the user's own unit; those of texts are `[examples]` strings. A baseline's score is the
+truths of numbers are `[examples]` in the user's own unit; those of texts are `[examples]` strings, those of
+pictures `[examples, channels, height, width]` in 0..1. A baseline's score is the
 same function on a baseline's answers.
 """
 
@@ -229,6 +230,62 @@ def chrf(answers: Array, truths: Array) -> float:
     return _chrf_of(_chrf_counts(answers, truths).sum(0))
 
 
+# ---- pictures ----
+
+
+def _squares(answers: Array, truths: Array) -> Array:
+    """Return each picture's squared error and number of pixels."""
+    pairs = zip(answers, truths, strict=True)
+    return np.array([(float(np.square(a.astype(np.float64) - t).sum()), a.size) for a, t in pairs])
+
+
+def _psnr_of(sums: Array) -> float:
+    return float(-10 * np.log10(max(1e-10, sums[0] / sums[1])))
+
+
+def psnr(answers: Array, truths: Array) -> float:
+    """Peak signal-to-noise ratio over all pixels together, decibels; 100 is the most that is told."""
+    return _psnr_of(_squares(answers, truths).sum(0))
+
+
+def mae_pixels(answers: Array, truths: Array) -> float:
+    """Mean absolute error of the pixels, 0 to 1."""
+    return float(np.mean([np.abs(a - t).mean() for a, t in zip(answers, truths, strict=True)]))
+
+
+def _ssim_parts(answers: Array, truths: Array) -> Array:
+    return np.array([(_ssim_of(a, t), 1.0) for a, t in zip(answers, truths, strict=True)])
+
+
+def _ssim_of(a: Array, b: Array) -> float:
+    """Return the structural similarity of two pictures `[channels, height, width]` in 0..1, windows of 7 × 7."""
+    from scipy.ndimage import uniform_filter
+
+    size = min(7, *a.shape[1:])
+    window = (1, size, size)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    count = size * size
+    fair = count / max(1, count - 1)
+    mean_a, mean_b = uniform_filter(a, window), uniform_filter(b, window)
+    spread_a = fair * (uniform_filter(a * a, window) - mean_a * mean_a)
+    spread_b = fair * (uniform_filter(b * b, window) - mean_b * mean_b)
+    both = fair * (uniform_filter(a * b, window) - mean_a * mean_b)
+    c1, c2 = 0.01**2, 0.03**2
+    found = ((2 * mean_a * mean_b + c1) * (2 * both + c2)) / ((mean_a**2 + mean_b**2 + c1) * (spread_a + spread_b + c2))
+    edge = (size - 1) // 2
+    inner = found[:, edge : found.shape[1] - edge, edge : found.shape[2] - edge]
+    return float(inner.mean())
+
+
+def ssim(answers: Array, truths: Array) -> float:
+    """Structural similarity, mean over pictures; 1 is the same (Wang et al. 2004; 7 × 7 windows, as scikit-image has it)."""
+    return _mean_of(_ssim_parts(answers, truths).sum(0))
+
+
+def _mean_of(sums: Array) -> float:
+    return float(sums[0] / sums[1])
+
+
 _ALL = {
     score.name: score
     for score in (
@@ -242,6 +299,9 @@ _ALL = {
         Score("rmse", rmse, "y", "low"),
         Score("mae", mae, "y", "low"),
         Score("r2", r2, "share", "high"),
+        Score("psnr", psnr, "dB", "high", _squares, _psnr_of),
+        Score("ssim", ssim, "", "high", _ssim_parts, _mean_of),
+        Score("mae_pixels", mae_pixels, "share", "low"),
         Score("exact", exact, "share", "high"),
         Score("cer", cer, "share", "low", _letter_edits, _rate),
         Score("wer", wer, "share", "low", _word_edits, _rate),

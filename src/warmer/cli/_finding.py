@@ -109,6 +109,30 @@ def picture(
     print(f"wrote {out}", file=sys.stderr)
 
 
+def painted_by(painter: str, photo: str, size: int, out: str, as_json: bool) -> None:
+    """Let a painter that has learned a style paint a photo."""
+    import time
+
+    from warmer.cli import _printer
+    from warmer.errors import InputError
+    from warmer.insight import _draw, _painter
+    from warmer.model import load
+    from warmer.training.checkpoint import write_whole
+
+    if Path(out).suffix.lower() != ".png":
+        raise InputError(f"`{out}` should end in .png, as PNG is what is written; give another --out")
+    model = load(painter)
+    began = time.monotonic()
+    found = _painter.paint(model, model.x.cell(photo), photo, size)
+    seconds = time.monotonic() - began
+    write_whole(Path(out), _draw.png_of(found))
+    if as_json:
+        _printer.dump({"model": painter, "size": list(found.shape[1:]), "seconds": seconds, "files": [out]})
+    else:
+        print(f"painted in {seconds:.1f} s by {model.evidence['origin']}")
+    print(f"wrote {out}", file=sys.stderr)
+
+
 def _cell(value: Any) -> str:
     from warmer.words import figures
 

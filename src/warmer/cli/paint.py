@@ -33,9 +33,17 @@ def run(
     from pathlib import Path
 
     from warmer.cli import _finding
+    from warmer.errors import InputError
     from warmer.opening import SHIPPED
 
     place = out or f"{Path(photo).stem}-painted.png"
+    if style.endswith(".safetensors"):
+        if realistic or keep_colours or backbone or strength != 1.0:
+            raise InputError(
+                "a painter paints as it has learned to; leave strength, photo, keep-colours and backbone out"
+            )
+        _finding.painted_by(style, photo, size, place, json)
+        return
     options = {
         "strength": strength, "keep_colours": keep_colours, "photo": realistic, "size": size, "steps": steps,
         "preview": place,

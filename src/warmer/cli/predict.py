@@ -15,13 +15,18 @@ def run(
         list[str], typer.Argument(help="files, folders, tables without the answer, or a row as JSON in quotes")
     ],
     out: Annotated[
-        str | None, typer.Option(metavar="DIR", help="also write the answers to DIR/predictions.csv")
+        str | None,
+        typer.Option(
+            metavar="DIR", help="also write DIR/predictions.csv; where pictures or sounds are made: default MODEL-made"
+        ),
     ] = None,
     top: Annotated[int, typer.Option(help="how many alternatives to give")] = 5,
     json: Annotated[bool, typer.Option("--json", help="print one JSON object a line on standard output")] = False,
 ) -> None:
     """Answer for new inputs."""
+    import dataclasses
     import sys
+    from pathlib import Path
 
     from warmer.cli import _inputs, _printer
     from warmer.errors import InputError
@@ -36,6 +41,9 @@ def run(
         for answer in found.predict(cells, names):
             done += 1
             failed += answer.value is None
+            if answer.made:
+                folder = Path(out) if out else Path(f"{Path(model).stem}-made")
+                answer = dataclasses.replace(answer, value=_keep(answer, folder, done))
             line = as_json(answer, top)
             if json:
                 _printer.dump(line)
@@ -87,6 +95,21 @@ def as_text(answer: object, top: int) -> str:
         if within and coverage:
             text += f"  ({coverage:.0%} of such answers lie between {within[0]} and {within[-1]})"
     return text + (f"  — unlike the training examples: {answer.unusual}" if answer.unusual else "")
+
+
+def _keep(answer: object, folder: object, number: int) -> str:
+    """Write what was made as a file, and return its path."""
+    from pathlib import Path
+
+    from warmer.kinds._contract import Answer
+    from warmer.training.checkpoint import write_whole
+
+    assert isinstance(answer, Answer)
+    assert isinstance(folder, Path)
+    stem = Path(answer.input).stem if len(answer.input) < 100 else ""
+    place = folder / f"{number:04d}-{''.join(c if c.isalnum() else '-' for c in stem) or 'answer'}{answer.suffix}"
+    write_whole(place, answer.made)
+    return str(place)
 
 
 def _write(lines: list[dict[str, object]], out: str) -> str:

@@ -87,7 +87,7 @@ def _mix(values: Array) -> Array:
 
 
 def shares(n: int, test: float, validation: float | None) -> Mapping[int, float]:
-    """Return the share of each held-out side among `n` examples, capped at 5,000 and 2,500 of them: enough to tell half a point apart."""
+    """Return the share of each held-out side among `n` examples, capped at 5,000 and 2,500 of them."""
     wanted = {TEST: test, VALIDATION: (0.15 if n < 10_000 else 0.1) if validation is None else validation}
     return {side: min(share, _CAPS[side] / n) for side, share in wanted.items()}
 

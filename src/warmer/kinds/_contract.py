@@ -10,6 +10,7 @@ The life of a value:
 from __future__ import annotations
 
 import dataclasses
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Answer:
         unusual: why this input is unlike those the model learned from; None if it is not.
         notes: what was odd about the input, a sentence each.
         input: the input's name.
+        made: what was made (a picture, a sound), as a file's bytes; empty where the value says it all.
+        suffix: of such a file.
     """
 
     value: Any
@@ -68,6 +71,15 @@ class Answer:
     unusual: str | None = None
     notes: tuple[str, ...] = ()
     input: str = ""
+    made: bytes = b""
+    suffix: str = ""
+
+    @property
+    def picture(self) -> Any:
+        """The picture that was made, as a PIL image; None if none was."""
+        from PIL import Image
+
+        return Image.open(io.BytesIO(self.made)) if self.suffix == ".png" else None
 
     def top(self, n: int) -> tuple[tuple[Any, float], ...]:
         """Return the `n` likeliest (value, confidence)."""
@@ -236,6 +248,15 @@ class Kind(ABC):
 
     def sound(self, array: Array) -> bytes | None:
         """Return the value as the bytes of a WAV file, for reports, or None where there is nothing to hear."""
+        return None
+
+    def unchanged(self, other: Kind, arrays: Any) -> tuple[Array, str] | None:
+        """Return x itself as the answer, where that makes sense, and what that is called: a baseline of this kind as y.
+
+        Args:
+            other: the kind of x.
+            arrays: compact arrays of it.
+        """
         return None
 
     def uncut(self, cell: Any, longest: int) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,23 +15,27 @@ from torch import Tensor, nn
 
 from warmer.errors import BadCell, InputError
 from warmer.files import File
+from warmer.kinds import _image_plans as _plans
 from warmer.kinds import _lines
 from warmer.kinds._adopted_images import adopt
 from warmer.kinds._contract import Adopted, Array, Bid, Cells, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
+from warmer.kinds._picturing import PictureHead
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet
+from warmer.networks.features import FeatureSpec
 from warmer.networks.hub import HubEncoder
 from warmer.networks.lines import LineNet
 from warmer.networks.pretrained import WITH_CLASSIFIER
 from warmer.networks.sequences import BODIES
+from warmer.networks.unet import UNetEncoder
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
 _SMALL = 48
 _LARGE = 112
-_FINE = 72
+_LONGEST = 128
 _LONGEST_LINE = 60
 """Times as long as it is high."""
 _LOOKED_AT = 2000
@@ -56,6 +59,8 @@ class Image(Kind):
         line: whether these are lines of writing, of one height and any width.
         whole: whether all of a picture and its order matter, as the answer is a sequence that may tell what lies where.
         background: of lines, their median pixel, 0 to 1.
+        paired: whether the answer is a picture, too, so that all of it is kept, and in its own shape.
+        answered: whether it is a y.
         size: the height and width to keep, if you want another.
     """
 
@@ -75,6 +80,8 @@ class Image(Kind):
     line: bool = False
     whole: bool = False
     background: float = 0.0
+    paired: bool = False
+    answered: bool = False
     flips: bool | None = option(None, "whether a mirrored picture means the same; none: find out")
     shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size")
     size: int | None = option(None, "height and width to keep; none: by the training pictures")
@@ -111,12 +118,18 @@ class Image(Kind):
         grey = all(is_grey(picture) for _, picture in opened)
         if whole and not options.get("size") and _lines.are_lines(sizes):
             return cls._of_lines([picture for _, picture in opened], 1 if grey else 3, _lines.height_of(sizes), options)
-        width, height = _choose_size(sizes, options.get("size"))
-        blank = cls(channels=1 if grey else 3, height=height, width=width, whole=whole, **options)
+        paired = partner is not None and (role == "y" or partner.name == cls.name)
+        width, height = _whole_size(sizes, options.get("size")) if paired else _choose_size(sizes, options.get("size"))
+        blank = cls(
+            channels=1 if grey else 3, height=height, width=width, whole=whole or paired, paired=paired,
+            answered=role == "y", **options,
+        )  # fmt: skip
         stack = np.stack([blank._pixels(picture) for _, picture in opened])
         flips = options.get("flips")
         if flips is None:
-            flips = not whole and _mirrors_alike(stack, None if groups is None else groups[[i for i, _ in opened]])
+            flips = not (whole or paired) and _mirrors_alike(
+                stack, None if groups is None else groups[[i for i, _ in opened]]
+            )
         return blank._with_statistics(stack, bool(flips))
 
     @classmethod
@@ -152,6 +165,8 @@ class Image(Kind):
             size=self.size,
             views=self.views,
             whole=self.whole,
+            paired=self.paired,
+            answered=self.answered,
             reader=self.reader,
         )
 
@@ -266,12 +281,25 @@ class Image(Kind):
         if self.line:
             return _lines.batch(list(arrays), self.background, device)
         stacked: Tensor = super().batch(arrays, device)
-        return stacked.float() / 255
+        return stacked if self.answered else stacked.float() / 255
+
+    def unchanged(self, other: Kind, arrays: Any) -> tuple[Array, str] | None:
+        """Return pictures scaled to the answer's size, where x is a picture of as many channels."""
+        if not isinstance(other, Image) or other.line or other.channels != self.channels:
+            return None
+        found = torch.from_numpy(np.ascontiguousarray(arrays)).float() / 255
+        size = (self.height, self.width)
+        if found.shape[2:] == torch.Size(size):
+            return found.numpy(), "leaving the picture as it is"
+        found = nn.functional.interpolate(found, size, mode="bicubic", antialias=True, align_corners=False)
+        return found.clamp(0, 1).numpy(), "scaling the picture (bicubic)"
 
     def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
         """Move (small pictures), or cut, scale and brighten (large ones); mirror where that keeps the meaning."""
         if self.line:
             return _lines.augment(batch, generator)
+        if self.paired:
+            return batch  # its answer would have to change with it
         if self.flips:
             mirrored = torch.rand(len(batch), generator=generator) < 0.5
             batch = torch.where(mirrored.view(-1, 1, 1, 1).to(batch.device), batch.flip(3), batch)
@@ -293,68 +321,21 @@ class Image(Kind):
     # ---- networks ----
 
     def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
-        """Propose a ConvNet and a length of training by the size of the pictures and their number."""
+        """Propose a network and a length of training by the size of the pictures and their number."""
         if role == "y":
             return {}
         if self.line:
             return _lines.proposals(self.height, n)
         side, colour = min(self.height, self.width), self.channels == 3
-        common: dict[str, tuple[Any, str]] = {
-            "optimizer": ("muon", "orthogonalised steps on filters: fewer epochs"),
-            "label_smoothing": (0.1, "keeps a network from being too sure"),
-            "warmup": (0.0, "not needed with these steps"),
-            "cooldown": (0.999, "learning rate falls from the start"),
-            "clip": (0.0, "orthogonalised steps have a fixed size"),
-            "patience": (0, "the plan's length is short already"),
-            "validations": (12, "times the validation pictures are scored, at the most"),
-        }
+        if self.paired:
+            return _plans.paired(side, n)
         if self.whole:
-            return {
-                **common,
-                "epochs": (float(np.clip(120_000 / n, 8, 90)), f"about 120,000 pictures seen with {n:,} to learn from"),
-                "batch": (64, "pictures a step"),
-                "width": (32, "channels of the first group"),
-                "depth": (3 if side >= 20 else 2, "groups of two convolutions: what lies where stays to be seen"),
-                "stride": (1 if side <= _FINE else 2, "step of the first convolution"),
-                "dropout": (0.1, "silenced channels"),
-            }
-        if side > _SMALL:
-            return {
-                **common,
-                "epochs": (float(np.clip(90_000 / n, 8, 90)), f"about 90,000 pictures seen with {n:,} to learn from"),
-                "batch": (32 if n < 3000 else 64, "pictures a step"),
-                "learning_rate": (0.06, "found on photos of this size"),
-                "weight_decay": (0.02, "pull towards zero"),
-                "width": (32, "channels of the first group"),
-                "depth": (4, "groups of two convolutions"),
-                "stride": (2, "step of the first convolution"),
-                "dropout": (0.1, "silenced channels"),
-                "pooling": ("mean", "over the whole picture"),
-            }
-        seen = (400_000 if colour else 150_000) if side > 16 else 60_000
-        # Below about six minutes on two cores a narrower network gets further.
-        many = colour and n > 10_000 and (minutes is None or minutes >= 6)
-        return {
-            **common,
-            "label_smoothing": (0.2 if many else 0.1, "keeps a network from being too sure"),
-            "epochs": (float(np.clip(seen / n, 3, 60)), f"about {seen:,} pictures seen with {n:,} to learn from"),
-            "batch": (
-                int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 64, 512 if colour else 256)),
-                "pictures a step",
-            ),
-            "learning_rate": (
-                (0.24, "airbench's")
-                if n > 5000
-                else (0.12, "half of airbench's: smaller batches, where pictures are few")
-            ),
-            "weight_decay": (0.0, "filters are kept at a fixed length"),
-            "width": (
-                64 if many else 32 if colour else 24,
-                "channels of the first group" + (", wide for so many pictures" if many else ""),
-            ),
-            "depth": (3 if side >= 20 else 2, "groups of two convolutions"),
-            "activation": ("gelu" if many else "relu", "a smoother bend" if many else "the quickest"),
-        }
+            return _plans.whole(side, n)
+        return _plans.large(n) if side > _SMALL else _plans.small(side, colour, n, minutes)
+
+    def head(self, plan: Plan, spec: FeatureSpec) -> PictureHead:
+        """Return what makes a picture of this size."""
+        return PictureHead(spec, self.channels, self.height, self.width, plan.width if spec.rank == 2 else 0)
 
     def encoder(self, plan: Plan) -> nn.Module:
         """Return the ConvNet, or the pretrained network this kind was adopted from."""
@@ -366,6 +347,10 @@ class Image(Kind):
             return LineNet(self.channels, self.height, self.deviation[0], width, plan.depth or 2, plan.dropout, reader)
         if self.backbone:
             return pretrained.Backbone(self.backbone, self.mean, self.deviation)
+        if self.paired:
+            return UNetEncoder(
+                self.channels, plan.width or 24, plan.depth or 3, self.mean, self.deviation, plan.dropout
+            )
         width, depth = plan.width or 32, plan.depth or 3
         growth = 4 if self.channels == 3 and min(self.height, self.width) <= _SMALL else 2
         widths = tuple(width * (growth if level else 1) for level in range(depth))
@@ -379,6 +364,13 @@ class Image(Kind):
         return ConvNet(
             self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout, plan.activation
         )
+
+
+def _whole_size(sizes: Array, asked: int | None) -> tuple[int, int]:
+    """Return (width, height) of pictures of which all is kept: their usual one, the longer side 128 pixels at the most."""
+    width, height = np.median(sizes, 0)
+    scale = min(1.0, (asked or _LONGEST) / max(width, height))
+    return max(4, round(width * scale)), max(4, round(height * scale))
 
 
 def _choose_size(sizes: Array, asked: int | None) -> tuple[int, int]:
