@@ -283,9 +283,10 @@ class Text(Kind):
     def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
         """Propose what texts are learned well with."""
         if role == "y":
+            alike = partner.sequential and not partner.timed
             return {
                 "optimizer": ("adamw", "for sequences"),
-                "learning_rate": (2e-3, "for networks that read or write sequences"),
+                "learning_rate": (3e-3 if alike else 2e-3, "for networks that read or write sequences"),
                 "weight_decay": (0.01, "pull towards zero"),
                 "clip": (1.0, "a rare long step would undo much"),
                 "warmup": (0.05, "attention starts slowly"),
