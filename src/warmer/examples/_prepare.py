@@ -331,11 +331,16 @@ def _with_answers(table: Table, y_names: Sequence[str], columns: Columns, ledger
 
 def _check_answer(table: Table, name: str, columns: Columns) -> None:
     cells = table.columns[name]
-    words = cells.astype(str) if cells.dtype == object else cells
+    words = cells
+    if cells.dtype == object:
+        words = np.array(
+            [cell.tobytes() if isinstance(cell, np.ndarray) else str(cell) for cell in cells], dtype=object
+        )
     different = len(pd.unique(words))
     if different == 1:
         raise InputError(
-            f"the answer `{name}` is always `{cells[0]}`; there is nothing to tell apart, so add examples of other answers"
+            f"the answer `{name}` is always `{str(cells[0])[:60]}`; there is nothing to tell apart, "
+            "so add examples of other answers"
         )
     if kinds.get(columns.kind(name)).discrete and different > 0.5 * len(cells) and len(cells) >= 20:
         sorts = {type(cell).__name__ for cell in cells}
