@@ -198,9 +198,13 @@ def _mistakes(
 def _beside_inputs(found: dict[str, Any], prepared: Prepared, test: Part) -> dict[str, Any]:
     """Put the input's picture beside each thing that was made of it."""
     for one in found.get("made", []):
-        picture = prepared.x.picture(prepared.inputs.take(test.rows[[one["place"]]])[0])
+        row = int(test.rows[one["place"]])
+        array = prepared.inputs.take(np.array([row]))[0]
+        picture = prepared.x.picture(array)
         if picture is not None:
             one["input"] = png(picture, 128)
+        else:
+            one["said"] = _shown(prepared, row, array)
     return found
 
 

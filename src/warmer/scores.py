@@ -1,9 +1,9 @@
 """Every score: a plain function (answers, truths) → number, with its unit and its best direction.
 
 Answers of categories are probabilities `[examples, categories]`, their truths category indices `[examples]`; answers and
-truths of numbers are `[examples]` in the user's own unit; those of texts are `[examples]` strings, those of
-pictures `[examples, channels, height, width]` in 0..1. A baseline's score is the
-same function on a baseline's answers.
+truths of numbers are `[examples]` in the user's own unit; those of texts are `[examples]` strings, those of pictures
+`[examples, channels, height, width]` in 0..1, those of sounds `[examples]` logarithms of spectra `[bins, columns]`. A
+baseline's score is the same function on a baseline's answers.
 """
 
 from __future__ import annotations
@@ -230,6 +230,31 @@ def chrf(answers: Array, truths: Array) -> float:
     return _chrf_of(_chrf_counts(answers, truths).sum(0))
 
 
+# ---- sounds ----
+
+
+def _spectral_parts(answers: Array, truths: Array) -> Array:
+    """Return each sound's mean error in decibels, and 1."""
+    found = []
+    for answer, truth in zip(answers, truths, strict=True):
+        columns = np.linspace(0, answer.shape[1] - 1, truth.shape[1])
+        low = np.floor(columns).astype(int)
+        high, share = np.minimum(low + 1, answer.shape[1] - 1), columns - low
+        stretched = answer[:, low] * (1 - share) + answer[:, high] * share
+        found.append((float(np.abs(stretched - truth).mean()) * 20 / np.log(10), 1.0))
+    return np.array(found)
+
+
+def spectral_error(answers: Array, truths: Array) -> float:
+    """Mean difference of the logarithms of spectra, decibels, each answer stretched to the length of its truth."""
+    return _mean_of(_spectral_parts(answers, truths).sum(0))
+
+
+def length_error(answers: Array, truths: Array) -> float:
+    """Mean difference of how long sounds last, as a share of the truth's length."""
+    return float(np.mean([abs(a.shape[1] - t.shape[1]) / t.shape[1] for a, t in zip(answers, truths, strict=True)]))
+
+
 # ---- pictures ----
 
 
@@ -299,6 +324,8 @@ _ALL = {
         Score("rmse", rmse, "y", "low"),
         Score("mae", mae, "y", "low"),
         Score("r2", r2, "share", "high"),
+        Score("spectral_error", spectral_error, "dB", "low", _spectral_parts, _mean_of),
+        Score("length_error", length_error, "share", "low"),
         Score("psnr", psnr, "dB", "high", _squares, _psnr_of),
         Score("ssim", ssim, "", "high", _ssim_parts, _mean_of),
         Score("mae_pixels", mae_pixels, "share", "low"),

@@ -8,6 +8,7 @@ import pytest
 from warmer import scores
 
 TEXTS = ("exact", "cer", "wer", "bleu", "chrf")
+SOUNDS = ("spectral_error", "length_error")
 PICTURES = ("psnr", "ssim", "mae_pixels")
 PERFECT = {"bleu": 100.0, "chrf": 100.0, "psnr": 100.0}
 UNITS = {"share", "nats", "y", "dB", ""}
@@ -20,6 +21,13 @@ def answers_like(score):
         words = generator.choice(["a", "red", "bird", "sings", "on", "the", "stone"], (120, 6))
         truths = np.array([" ".join(row) for row in words], dtype=object)
         return truths, truths.copy(), np.array([" ".join(row[::-1][:5]) for row in words], dtype=object)
+    if score.name in SOUNDS:
+        truths = np.empty(40, dtype=object)
+        poor = truths.copy()
+        for k in range(40):
+            truths[k] = generator.normal(size=(9, 20 + k % 5))
+            poor[k] = truths[k][:, : 12 + k % 3]
+        return truths, truths.copy(), poor
     if score.name in PICTURES:
         pictures = generator.random((40, 3, 9, 11)).astype(np.float32)
         return pictures, pictures.copy(), np.clip(pictures + 0.2 * generator.normal(size=pictures.shape), 0, 1)

@@ -283,9 +283,10 @@ def prepare(
     table, keys = _without(table, keys, bad, ledger)
     strata = _strata(table, columns, y_names)
     table, keys, strata = _without_loners(table, keys, strata, columns, ledger)
-    _list_doubles(table, keys, strata, y_names, ledger)
+    whole = _split.keys(table, (*x_names, *y_names))[0] if kinds.get(columns.signature.y).many else keys
+    _list_doubles(table, whole, strata, y_names, ledger)
     group = columns.of("group")
-    hashes = _split.keys(table, group)[0] if group else keys
+    hashes = _split.keys(table, group)[0] if group else whole
     shares = _split.shares(len(table), test_share, validation_share)
     given = _official(table)
     sides = _split.split(hashes, strata, shares, given)

@@ -65,14 +65,16 @@ def _lost(subject: Subject, network: Network, cell: Any, without: list[Any], lab
 
             def score(some: Tensor) -> Array:
                 return np.asarray(some.double().log_softmax(1)[:, which])
+        elif (first := model.head.decode(outputs)[0]).made:
+            raise InputError(f"what decided about a {model.y.name} that was made cannot be said in numbers")
         elif model.y.sequential:
-            answer = str(model.head.decode(outputs)[0].value)
+            answer = str(first.value)
             target = model.y.batch([model.y.read(answer)], torch.device("cpu"))
 
             def score(some: Tensor) -> Array:
                 return np.asarray(-model.head.loss(some, target.expand(len(some), -1)).double())
         else:
-            answer = str(model.head.decode(outputs)[0].value)
+            answer = str(first.value)
 
             def score(some: Tensor) -> Array:
                 return np.asarray(model.head.answers(some), dtype=float).reshape(len(some))

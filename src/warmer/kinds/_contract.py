@@ -143,6 +143,9 @@ class Kind(ABC):
     timed: ClassVar[bool] = False
     """Whether a value as x runs along in the order in which its answer is said: speech, for example."""
 
+    many: ClassVar[bool] = False
+    """Whether as y there are many right answers to one x: then it is x and y together that make an example what it is."""
+
     bounded: ClassVar[bool] = False
     """Whether a batch is a tensor of numbers in 0..1 that may be changed a little each without changing what it means."""
 

@@ -15,6 +15,8 @@ from warmer.errors import BadCell, InputError
 from warmer.files import File
 from warmer.kinds import _sound
 from warmer.kinds._contract import Array, Bid, Cells, Kind, Padded, option, padded
+from warmer.kinds._speaking import VoiceHead, packed
+from warmer.networks.features import FeatureSpec
 from warmer.networks.sequences import BODIES
 from warmer.networks.sound import LogMel, SoundNet
 from warmer.plan import Plan, Proposal
@@ -36,14 +38,19 @@ class Audio(Kind):
         rate: samples a second; what comes with another number is resampled.
         longest: seconds of the longest training sound.
         in_order: whether the other side is a sequence, so that the order has to be kept.
+        answered: whether it is a y.
     """
 
     name: ClassVar[str] = "audio"
+    sequential: ClassVar[bool] = True
     timed: ClassVar[bool] = True
+    many: ClassVar[bool] = True
 
     rate: int = 8000
     longest: float = 1.0
     in_order: bool = False
+    answered: bool = False
+    voice_width: int = option(192, "numbers a column of what makes sound")
     reader: str = option("auto", f"what reads a sound in order: {', '.join(BODIES)}")
 
     @classmethod
@@ -79,9 +86,10 @@ class Audio(Kind):
             rates.append(rate)
             seconds.append(len(samples) / rate)
         if not rates:
-            return cls(**options)
+            return cls(answered=role == "y", **options)
         in_order = partner is not None and partner.sequential
-        return cls(min(_BEST, int(np.median(rates))), float(max(seconds)), in_order or reader in BODIES, **options)
+        in_order, rate = in_order or reader in BODIES, min(_BEST, int(np.median(rates)))
+        return cls(rate, float(max(seconds)), in_order, role == "y", **options)
 
     @property
     def shape(self) -> tuple[int | None, ...]:
@@ -181,8 +189,10 @@ class Audio(Kind):
 
     # ---- tensors ----
 
-    def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Padded:
-        """Return values `[batch, samples]` in −1..1, and their mask."""
+    def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Any:
+        """Return values `[batch, samples]` in −1..1 and their mask; as a y, lengths and samples in one tensor."""
+        if self.answered:
+            return packed(list(arrays)).to(device)
         found = padded(list(arrays), device)
         return Padded(found.values.float() / _FULL, found.mask)
 
@@ -210,7 +220,21 @@ class Audio(Kind):
     def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
         """Propose a ConvNet over the spectrogram, and something that keeps the order where the answer is a sequence."""
         if role == "y":
-            return {}
+            return {
+                "optimizer": ("adamw", "for networks that make sound"),
+                "learning_rate": (1e-3, "for networks that make sound"),
+                "weight_decay": (0.01, "pull towards zero"),
+                "clip": (1.0, "a rare long step would undo much"),
+                "warmup": (0.02, "share of the steps in which the learning rate climbs"),
+                "cooldown": (0.5, "share of the steps in which it falls"),
+                "epochs": (float(np.clip(100_000 / n, 10, 80)), f"about 100,000 sounds made with {n:,} to learn from"),
+                "batch": (32, "sounds a step"),
+                "members": (1, "one voice"),
+                "folds": (1, "one voice"),
+                "patience": (0, "how a voice sounds is not seen in its score"),
+                "validations": (6, "times some sounds are made, at the most"),
+                "dropout": (0.0, "silenced activations"),
+            }
         common: dict[str, tuple[Any, str]] = {
             "optimizer": ("adamw", "for spectrograms"),
             "batch": (32, "sounds a step"),
@@ -240,6 +264,10 @@ class Audio(Kind):
             "pooling": ("mean", "over time"),
             "label_smoothing": (0.1, "keeps a network from being too sure"),
         }
+
+    def head(self, plan: Plan, spec: FeatureSpec) -> VoiceHead:
+        """Return what makes sound."""
+        return VoiceHead(spec, self.rate, self.voice_width)
 
     def encoder(self, plan: Plan) -> nn.Module:
         """Return the network that listens."""

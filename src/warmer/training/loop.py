@@ -270,7 +270,8 @@ class Descent:
 
     def _alike(self, order: Array, generator: np.random.Generator) -> Array:
         """Put examples of about equal length side by side, so that little of a batch is padding; batches stay in random order."""
-        lengths = self.training.inputs.lengths(self.training.rows)
+        inputs, targets = self.training.inputs, self.training.targets
+        lengths = (inputs if inputs.offsets is not None else targets).lengths(self.training.rows)
         size = self.state.batch
         if lengths is None or len(order) < 2 * size:
             return order
