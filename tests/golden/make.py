@@ -1,4 +1,4 @@
-"""Make the golden models of the present file format: `python tests/golden/make.py`. Never make an old format's anew."""
+"""Make the golden models of the present file format that are lacking: `python tests/golden/make.py`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,42 @@ INPUTS = {
     "digits": [np.arange(64.0).reshape(8, 8) % 17, np.eye(8) * 16],
     "iris": [{"sepal length (cm)": 5.1, "petal width (cm)": 0.2}, {"sepal length (cm)": 6.5}],
     "diabetes": [{"bmi": 0.05}, {"age": 0.01, "s5": -0.02}],
+    "moods": ["good fine great", "poor and awful"],
+    "reversed": ["a b c", "d d a"],
+    "tones": [(0.5 * np.sin(np.arange(1200) * 2 * np.pi * hertz / 8000), 8000) for hertz in (310, 890)],
+    "inverted": [np.arange(64.0).reshape(8, 8) % 17, np.eye(8) * 16],
 }
+
+
+def examples(name: str) -> tuple[object, dict[str, object]]:
+    """Return the examples of that name, and further options."""
+    generator = np.random.default_rng(0)
+    if name == "moods":
+        words = ["good", "fine", "great", "bad", "poor", "awful"]
+        chosen = [(k % 2, generator.choice(words[3 * (k % 2) :][:3], 5)) for k in range(90)]
+        return [(f"{' '.join(text)} {k}", "down" if side else "up") for k, (side, text) in enumerate(chosen)], {}
+    if name == "reversed":
+        texts = [" ".join(generator.choice(list("abcd"), generator.integers(2, 5))) for _ in range(300)]
+        return [(text, text[::-1]) for text in texts], {"signature": "text -> text", "writer_width": 16}
+    if name == "tones":
+        hertz = [(300 if k % 2 else 900) + generator.uniform(-50, 50) for k in range(60)]
+        tones = [(0.5 * np.sin(np.arange(1000 + 7 * k) * 2 * np.pi * h / 8000), 8000) for k, h in enumerate(hertz)]
+        return [(tone, "low" if k % 2 else "high") for k, tone in enumerate(tones)], {}
+    if name == "inverted":
+        from sklearn.datasets import load_digits
+
+        pictures = (load_digits().images[:120] * 15).astype(np.uint8)
+        return [(one, 255 - one) for one in pictures], {"signature": "image -> image"}
+    return name, {}
 
 
 def main() -> None:
     """Write a model and its answers for each kind of signature."""
     for name, inputs in INPUTS.items():
-        model = warmer.learn(name, **SMALL)
+        if (HERE / f"{name}-{FORMAT}.safetensors").exists():
+            continue
+        source, options = examples(name)
+        model = warmer.learn(source, **{**SMALL, **options}, advice=False)
         model.save(HERE / f"{name}-{FORMAT}.safetensors")
         answers = [[answer.value, answer.confidence] for answer in (model(x) for x in inputs)]
         (HERE / f"{name}-{FORMAT}.json").write_text(json.dumps(answers) + "\n")
