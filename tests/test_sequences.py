@@ -176,7 +176,7 @@ def test_reversing_is_learned():
     )
     assert model.evidence["scores"]["exact"] > 0.7
     assert model.evidence["baselines"]["constant"]["scores"]["exact"] < 0.2
-    assert model.evidence["swapped_inputs"]["swapped"] < 0.5
+    assert model.evidence["swapped_inputs"]["swapped"] > 0.3
     answer = model("a b c d")
     assert answer.value == answer.alternatives[0][0]
     assert set(answer.value.split()) == set("abcd")

@@ -32,7 +32,7 @@ def examples(name: str) -> tuple[object, dict[str, object]]:
         return [(f"{' '.join(text)} {k}", "down" if side else "up") for k, (side, text) in enumerate(chosen)], {}
     if name == "reversed":
         texts = [" ".join(generator.choice(list("abcd"), generator.integers(2, 5))) for _ in range(300)]
-        return [(text, text[::-1]) for text in texts], {"signature": "text -> text", "writer_width": 16}
+        return [(text, text[::-1]) for text in texts], {"signature": "text -> text", "writer_width": 32, "epochs": 30}
     if name == "tones":
         hertz = [(300 if k % 2 else 900) + generator.uniform(-50, 50) for k in range(60)]
         tones = [(0.5 * np.sin(np.arange(1000 + 7 * k) * 2 * np.pi * h / 8000), 8000) for k, h in enumerate(hertz)]

@@ -271,9 +271,9 @@ class WritingHead(SpellingHead):
         self.longest, self.smoothing, self.flat = longest, smoothing, spec.rank >= 2
         self.entry = nn.Linear(spec.channels[-1], width)
         self.writer = Writer(tokens.size, width, depth, dropout)
-        self.scores = ("bleu", "chrf", "exact") if tokens.scheme == PARTS else ("exact", "cer", "wer")
+        self.scores = ("bleu", "chrf", "exact") if tokens.scheme == PARTS else ("cer", "wer", "exact")
         if tokens.scheme == WORDS:
-            self.scores = ("exact", "bleu", "wer")
+            self.scores = ("bleu", "wer", "exact")
 
     def outputs(self, features: Features) -> Tensor:
         """Return what was read, `[batch, places, width + 1]`."""
