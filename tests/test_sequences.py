@@ -183,6 +183,39 @@ def test_reversing_is_learned():
     assert 0 < answer.confidence <= 1
 
 
+@pytest.mark.parametrize("name", ["gru", "convnet"])
+def test_what_reads_can_be_chosen(name):
+    texts = [(f"{'a b' if k % 2 else 'b a'} {k % 7}", "ab" if k % 2 else "ba") for k in range(120)]
+    model = warmer.learn(
+        texts,
+        signature="text -> category",
+        encoder=name,
+        epochs=15,
+        width=32,
+        depth=1,
+        advice=False,
+        learning_rate=5e-3,
+    )
+    assert model.x.reading == "tokens"
+    assert type(model.network.encoder.body).__name__ == {"gru": "Recurrent", "convnet": "Convolutions"}[name]
+    assert model("b a 3").value == "ba"
+    with pytest.raises(InputError, match="not `gur`"):
+        warmer.learn(texts, signature="text -> category", encoder="gur")
+
+
+def test_bad_texts_are_told(tmp_path):
+    one, other = tmp_path / "x.en", tmp_path / "x.de"
+    lines = [f"line {k} of {k % 5}" for k in range(60)]
+    one.write_bytes("\n".join(["", " ".join(["word"] * 10_000), "bell \x07 rings", *lines]).encode())
+    other.write_bytes("\n".join(["leer", "lang", "Glocke läutet", *[line[::-1] for line in lines]]).encode("cp1252"))
+    model = warmer.learn((str(one), str(other)), epochs=1, width=16, depth=1, writer_width=16, advice=False)
+    told = {entry["example"]: entry["reason"] for entry in model.evidence["ledger"]["entries"]}
+    assert "is empty in" in told["line 1"]
+    assert "the most; cut it" in told["line 2"]
+    assert any("is not UTF-8" in reason for reason in told.values())
+    assert model.x.tokens.decode(model.x.read("bell \x07 rings").tolist()) == "bell rings"
+
+
 # ---- sound ----
 
 
@@ -283,6 +316,16 @@ def test_tones_are_told_apart_and_read_in_order():
     assert model.plan.ordered
     assert model.evidence["scores"]["cer"] < 0.1
     assert model((spoken("cab"), 8000)).value == "cab"
+
+
+def test_sounds_are_learned_from_alone():
+    import pandas as pd
+
+    cells = kinds.get("audio").sample(0)
+    frame = pd.DataFrame({"sound": cells, "of": ["a", "b"] * 12, "pitch": ["high", "low"] * 12})
+    model = warmer.learn(frame, y="pitch", epochs=1, width=8, advice=False)
+    assert str(model.signature) == "audio -> category"
+    assert "stands alone" in next(one["why"] for one in model.evidence["columns"] if one["column"] == "of")
 
 
 # ---- lines ----

@@ -75,7 +75,7 @@ def learn(
     minutes: float | None = None,
     seed: int = 0,
     start: str | Path | None = None,
-    encoder: nn.Module | None = None,
+    encoder: nn.Module | str | None = None,
     loss: Loss | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -94,7 +94,8 @@ def learn(
         minutes: wall-clock budget for everything; none: training stops by itself when it no longer pays.
         seed: every random choice follows from it.
         start: a model of ours, or pretrained weights, to start from.
-        encoder: a module of your own from x's batch to `[batch, channels, *grid]` or `Features`, instead of the kind's.
+        encoder: a module of your own from x's batch to `[batch, channels, *grid]` or `Features`, instead of the kind's; or the
+            name of what shall read a sequence: transformer, gru, lstm, convnet, or bag.
         loss: (outputs, targets) → one loss an example, or one number, instead of the head's.
         checkpoint: file for checkpoints; none: none are written.
         resume: go on from that file if it is there.
@@ -108,6 +109,8 @@ def learn(
     """
     started = time.monotonic() if started is None else started
     listener = listener or Silence()
+    if isinstance(encoder, str):
+        wishes, encoder = {**wishes, "reader": encoder}, None
     wanted = Wishes.sort({**wishes, "seed": seed, **({"minutes": minutes} if minutes is not None else {})})
     adopted = opening.adopt(start) if start is not None else None
     if adopted is not None and encoder is not None:

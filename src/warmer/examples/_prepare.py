@@ -166,6 +166,8 @@ def _signed(
     decisions: list[Decision], used: list[Decision], answers: Sequence[str], signature: Signature | None
 ) -> Columns:
     """Work out the signature, or apply the one asked for."""
+    if signature is None:
+        decisions, used = _without_partners(decisions, used)
     alone = len(used) == 1 and kinds.get(used[0].kind).alone
     several = kinds.compound()
     x = used[0].kind if alone else several
@@ -199,6 +201,15 @@ def _signed(
             ]
         x, y = signature.x, signature.y
     return Columns(tuple(decisions), Signature(x, y))
+
+
+def _without_partners(decisions: list[Decision], used: list[Decision]) -> tuple[list[Decision], list[Decision]]:
+    """Where a column cannot be one of several, learn from it alone."""
+    loner = next((d for d in used if not kinds.get(d.kind).joins), None)
+    if loner is None or len(used) == 1:
+        return decisions, used
+    why = f"{loner.kind} in `{loner.column}` stands alone; choose another x with --x"
+    return [Decision(d.column, UNUSED, d.kind, why) if d in used and d is not loner else d for d in decisions], [loner]
 
 
 @dataclass

@@ -149,6 +149,9 @@ class Kind(ABC):
     bounded: ClassVar[bool] = False
     """Whether a batch is a tensor of numbers in 0..1 that may be changed a little each without changing what it means."""
 
+    joins: ClassVar[bool] = True
+    """Whether it can be one of several columns of a row; a value of any length cannot."""
+
     compound: ClassVar[bool] = False
     """Whether this kind is made of several columns, each of its own kind: built from `(names, kinds)`, read from `Rows`."""
 

@@ -45,6 +45,7 @@ class Audio(Kind):
     sequential: ClassVar[bool] = True
     timed: ClassVar[bool] = True
     many: ClassVar[bool] = True
+    joins: ClassVar[bool] = False
 
     rate: int = 8000
     longest: float = 1.0

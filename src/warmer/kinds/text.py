@@ -127,6 +127,10 @@ class Text(Kind):
         reader = options.get("reader", "auto")
         if reader not in ("auto", "bag", *BODIES):
             raise InputError(f"`reader` is one of auto, bag, {', '.join(BODIES)}, not `{reader}`")
+        if reader in BODIES and partner is None and role == "x":
+            raise InputError(
+                f"`reader` is what reads a text alone, and not among several columns; leave `{reader}` out"
+            )
         in_order = partner is not None and partner.sequential
         if role == "y" or (reader == "auto" and in_order) or reader in BODIES:
             freely = partner is not None and partner.sequential and not partner.timed
