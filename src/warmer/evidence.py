@@ -180,6 +180,8 @@ def _mistakes(
         row = int(test.rows[place])
         array = prepared.inputs.take(np.array([row]))[0]
         answer = model.head.decode(outputs[place : place + 1])[0]
+        if answer.made:
+            return []  # what was made is shown beside the truth
         picture, sound = prepared.x.picture(array), prepared.x.sound(array)
         found.append(
             {
