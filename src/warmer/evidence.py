@@ -80,17 +80,19 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
     rows = prepared.rows(_split.TEST)
     few = part(prepared, rows[:_TIMED])
     began = time.perf_counter()
-    Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
+    judged = Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
+    head.answers(judged.outputs())
     each = (time.perf_counter() - began) / len(few.rows)
     computed = len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT
     constant = head.constant(len(rows))
     resampled = 0.0
     if constant is not None:
         truths = head.truths(prepared.y.batch(prepared.targets.take(rows), torch.device("cpu")))
-        chosen = [scores.get(name) for name in head.scores]
-        began = time.perf_counter()
-        scores.table(chosen, constant[0], truths)
-        resampled = (time.perf_counter() - began) * scores.resamples(constant[0], len(rows))
+        for score in (scores.get(name) for name in head.scores):
+            began = time.perf_counter()
+            score(constant[0], truths)
+            again = 2 if score.parts is not None else scores.resamples(constant[0], len(rows))
+            resampled += (time.perf_counter() - began) * again
     return each * computed + resampled + _REPORT
 
 
