@@ -14,7 +14,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_every_command_is_a_verb_with_those_options(capsys):
     from warmer.cli.app import run
 
-    used = re.findall(r"^warmer (\w+)(.*)$", README, re.MULTILINE)
+    used = re.findall(r"^warmer ([\w-]+)(.*)$", README, re.MULTILINE)
     assert used
     for verb, rest in used:
         assert verb in verbs()

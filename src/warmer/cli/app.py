@@ -14,12 +14,14 @@ STARTED = time.monotonic()
 
 
 def verbs() -> tuple[str, ...]:
-    """Return the names of all verbs."""
+    """Return the names of all verbs, as they are typed."""
     import warmer.cli
 
     return tuple(
         sorted(
-            m.name for m in pkgutil.iter_modules(warmer.cli.__path__) if not m.name.startswith("_") and m.name != "app"
+            m.name.replace("_", "-")
+            for m in pkgutil.iter_modules(warmer.cli.__path__)
+            if not m.name.startswith("_") and m.name != "app"
         )
     )
 
@@ -35,8 +37,8 @@ def make() -> Any:
         """Show it examples of x and y; it learns the function between them and says honestly how good it is."""
 
     for name in verbs():
-        module = importlib.import_module(f"warmer.cli.{name}")
-        app.command(name.replace("_", "-"))(module.run)
+        module = importlib.import_module(f"warmer.cli.{name.replace('-', '_')}")
+        app.command(name)(module.run)
     return app
 
 
