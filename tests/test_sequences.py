@@ -216,6 +216,20 @@ def test_bad_texts_are_told(tmp_path):
     assert model.x.tokens.decode(model.x.read("bell \x07 rings").tolist()) == "bell rings"
 
 
+def test_pieces_are_weighed_by_naive_bayes():
+    import zlib
+
+    cells = np.array(["red bird", "blue bird", "red stone", None, "red bird"], dtype=object)
+    kind = kinds.get("text").fit(cells, groups=np.array([0, 1, 0, 1, 0]))
+    table = kind.ratio_table().numpy()
+    found = table[1 + zlib.crc32(b"red") % kind.buckets]
+    assert found[0] > 1
+    assert found[0] == -found[1]
+    assert table[1 + zlib.crc32(b"blue") % kind.buckets][1] > 0.5
+    assert not table[0].any()
+    assert kinds.get("text").fit(cells).ratio_table() is None
+
+
 # ---- sound ----
 
 

@@ -35,6 +35,7 @@ _FEWEST_BUCKETS, _MOST_BUCKETS = 2**10, 2**18
 _FOLDED = 2**15
 _MOST_SLOTS = 2048
 _MOST_LABELS = 50
+_AT_ONCE = 20_000
 _START = 0.1
 _LEVELS = 16.0
 """Log ratios are kept as bytes, sixteenths of a nat, up to ±8."""
@@ -172,12 +173,19 @@ class Text(Kind):
         Naive Bayes' log ratios (Wang and Manning 2012, Baselines and bigrams).
         """
         labels = int(groups.max()) + 1
-        seen = np.ones((self.buckets, labels))
-        arrays, bad = self.read_all(cells)
-        for row, label in enumerate(groups):
-            if row not in bad and label >= 0:
-                codes = np.unique(arrays[row])
-                seen[codes[codes > 0] - 1, label] += 1
+        known = groups >= 0
+        codes, different = pd.factorize(np.asarray(cells, dtype=object)[known], use_na_sentinel=True)
+        counts = np.zeros((len(different) + 1, labels))  # the last for what is missing
+        np.add.at(counts, (codes, groups[known]), 1)
+        seen = np.ones((self.buckets + 1, labels))
+        for start in range(0, len(different), _AT_ONCE):
+            some = different[start : start + _AT_ONCE]
+            arrays, bad = self.read_all(some)
+            pieces_of = np.asarray(arrays)
+            pieces_of[list(bad)] = 0
+            rows, places = np.nonzero(pieces_of)
+            np.add.at(seen, pieces_of[rows, places], counts[start + rows])
+        seen = seen[1:]
         inside, outside = seen / seen.sum(0), (seen.sum(1, keepdims=True) - seen)
         found = np.log(inside / (outside / outside.sum(0)))
         found[seen.sum(1) == labels] = 0  # never met
