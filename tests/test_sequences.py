@@ -220,7 +220,7 @@ def test_pieces_are_weighed_by_naive_bayes():
     import zlib
 
     cells = np.array(["red bird", "blue bird", "red stone", None, "red bird"], dtype=object)
-    kind = kinds.get("text").fit(cells, groups=np.array([0, 1, 0, 1, 0]))
+    kind = kinds.get("text").fit(cells, groups=np.array([0, 1, 0, 1, 0]), partner=kinds.get("category"))
     table = kind.ratio_table().numpy()
     found = table[1 + zlib.crc32(b"red") % kind.buckets]
     assert found[0] > 1

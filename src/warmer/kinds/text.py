@@ -74,7 +74,7 @@ class Text(Kind):
         answered: whether it is a y.
         slots: pieces kept of one text; fitted so that nearly every training text fits whole.
         buckets: size of the table the pieces are hashed into.
-        labels: how many categories the answer has, where it is one; else 0.
+        labels: how many categories the answer has, where it is one and the text is all there is to go by; else 0.
         ratios: for each piece and category, how much likelier the piece is there than elsewhere.
         vector_size: numbers learned for each piece.
     """
@@ -145,7 +145,7 @@ class Text(Kind):
             buckets = _MOST_BUCKETS
         slots = int(np.clip(np.quantile(counts, 0.99), 4, _MOST_SLOTS))
         blank = cls(slots=slots, buckets=buckets, **options)
-        if role == "x" and groups is not None and 2 <= int(np.max(groups)) + 1 <= _MOST_LABELS:
+        if partner is not None and role == "x" and groups is not None and 2 <= int(np.max(groups)) + 1 <= _MOST_LABELS:
             return blank._with_ratios(cells, np.asarray(groups))
         return blank
 
