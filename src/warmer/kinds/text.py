@@ -179,7 +179,7 @@ class Text(Kind):
         np.add.at(counts, (codes, groups[known]), 1)
         seen = np.ones((self.buckets + 1, labels))
         for start in range(0, len(different), _AT_ONCE):
-            some = different[start : start + _AT_ONCE]
+            some: Cells = list(different[start : start + _AT_ONCE])
             arrays, bad = self.read_all(some)
             pieces_of = np.asarray(arrays)
             pieces_of[list(bad)] = 0
