@@ -371,7 +371,7 @@ class Kind(ABC):
 
 def padded(arrays: Sequence[Array], device: torch.device) -> Padded:
     """Put arrays of unequal length into one batch."""
-    longest = max(1, *(len(one) for one in arrays)) if len(arrays) else 1
+    longest = max(1, max(len(one) for one in arrays))
     first = np.asarray(arrays[0])
     values = np.zeros((len(arrays), longest, *first.shape[1:]), dtype=first.dtype)
     mask = np.zeros((len(arrays), longest), dtype=bool)

@@ -1,4 +1,4 @@
-"""What pictures are learned well with, by their size and number; each number was found by measurement."""
+"""What pictures are learned well with, by their size and number."""
 
 from __future__ import annotations
 

@@ -112,7 +112,6 @@ class Audio(Kind):
                 f"cut it into pieces of {limit:.0f} s at the most"
             )
         found = _sound.resampled(samples, rate, self.rate)
-        found = found[: max(1, len(found))]
         return np.asarray(np.clip(np.round(found * _FULL), -_FULL, _FULL), dtype=np.int16)
 
     def show(self, array: Array) -> Any:
