@@ -2,9 +2,9 @@
 
     python benchmarks/voice.py FOLDER [--out FOLDER] [--epochs 24]
 
-FOLDER holds the recordings and `metadata.csv` (file_name, text, speaker). Three models learn, with their defaults but for `--epochs` of the voice: which digit
-it is, who speaks, and the voice (text and speaker in, sound out). Then every digit is said in every speaker's voice, and the
-first two say what they hear.
+FOLDER holds the recordings and `metadata.csv` (file_name, text, speaker). Three models learn, with their defaults but for
+`--epochs` of the voice: which digit it is, who speaks, and the voice (text and speaker in, sound out). Then every digit is said
+in every speaker's voice, and the first two say what they hear.
 """
 
 from __future__ import annotations

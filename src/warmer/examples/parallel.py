@@ -12,7 +12,6 @@ from warmer.examples._contract import Ledger, Table, objects
 from warmer.files import File
 
 OPTIONS: dict[str, Any] = {}
-_MOST_LISTED = 3
 
 
 def claims(thing: Any) -> bool:
@@ -97,10 +96,9 @@ def _folders(one: Path, other: Path) -> Table:
     shared = sorted(set(found[0]) & set(found[1]))
     if not shared:
         raise InputError(f"no file of `{one}` has a partner of the same name in `{other}`")
-    for side, path, away in ((0, one, other), (1, other, one)):
+    for side, away in ((0, other), (1, one)):
         for name in sorted(set(found[side]) - set(shared)):
             ledger.add(found[side][name].name, f"has no partner in {away}")
-        del path
     names = (one.name, other.name) if one.name != other.name else ("x", "y")
     columns = {name: objects(files[key] for key in shared) for name, files in zip(names, found, strict=True)}
     return Table(columns, f"{one} and {other}", names[1], None, {}, lambda i: found[0][shared[i]].name, ledger)

@@ -382,6 +382,14 @@ def padded(arrays: Sequence[Array], device: torch.device) -> Padded:
     return Padded(torch.from_numpy(values).to(device), torch.from_numpy(mask).to(device))
 
 
+def objects(values: Sequence[Any]) -> Array:
+    """Return values of any type and shape as a one-dimensional array of objects."""
+    found = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        found[place] = value
+    return found
+
+
 def option(default: Any, help: str) -> Any:
     """Declare a dataclass field of a kind that the user may set."""
     return dataclasses.field(default=default, metadata={"option": default, "help": help})

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from warmer.kinds import _sound
-from warmer.kinds._contract import Answer, Array, Head
+from warmer.kinds._contract import Answer, Array, Head, objects
 from warmer.kinds._spelling import with_mask
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.voice import LATENT, Spectrum, Voice
@@ -92,10 +92,6 @@ class VoiceHead(Head):
             mask = features.mask.flatten(1).repeat_interleave(features.members, 0)
         return with_mask(self.voice.entry(features.tokens()).float(), mask)
 
-    def average(self, outputs: Tensor) -> Tensor:
-        """Return the members' mean of what is to be said."""
-        return outputs.mean(1)
-
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the error of the spectrum in spreads, plus that of the length and what the latent numbers cost, `[batch]`."""
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
@@ -130,7 +126,7 @@ class VoiceHead(Head):
 
     def answers(self, outputs: Tensor) -> Array:
         """Return the logarithm of each spectrum, `[bins, columns]`."""
-        return _objects([one.numpy() for one in self._made(outputs)])
+        return objects([one.numpy() for one in self._made(outputs)])
 
     @torch.no_grad()
     def truths(self, targets: Tensor) -> Array:
@@ -139,7 +135,7 @@ class VoiceHead(Head):
         for part in targets.split(64):
             spectra, columns = self._true(part)
             found += [one[:, :n].cpu().numpy() for one, n in zip(spectra, columns.tolist(), strict=True)]
-        return _objects(found)
+        return objects(found)
 
     def decode(self, outputs: Tensor) -> list[Answer]:
         """Return each sound as a WAV file."""
@@ -154,7 +150,7 @@ class VoiceHead(Head):
     def constant(self, n: int) -> tuple[Array, str]:
         """Return the mean spectrum, for as long as sounds usually are, always."""
         one = self.mean.cpu().numpy()[:, None].repeat(int(self.columns), 1)
-        return _objects([one] * n), "always the mean spectrum"
+        return objects([one] * n), "always the mean spectrum"
 
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return some sounds beside the true ones."""
@@ -178,10 +174,3 @@ class VoiceHead(Head):
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _objects(arrays: list[Array]) -> Array:
-    found = np.empty(len(arrays), dtype=object)
-    for place, one in enumerate(arrays):
-        found[place] = one
-    return found

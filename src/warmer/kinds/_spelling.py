@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from warmer.errors import InputError
-from warmer.kinds._contract import Answer, Array, Head
+from warmer.kinds._contract import Answer, Array, Head, objects
 from warmer.kinds._tokens import BEGIN, EMPTY, END, PARTS, WORDS, Tokens
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import Cache, Writer, places
@@ -84,11 +84,11 @@ class SpellingHead(Head):
     def answers(self, outputs: Tensor) -> Array:
         """Return the likeliest text of each example; while training, the one found without looking ahead."""
         found = self._found(outputs, 1 if self.quick else self.beams)
-        return _texts([self.tokens.decode(one[0][0]) for one in found])
+        return objects([self.tokens.decode(one[0][0]) for one in found])
 
     def truths(self, targets: Tensor) -> Array:
         """Return the texts."""
-        return _texts([self.tokens.decode(row) for row in targets.tolist()])
+        return objects([self.tokens.decode(row) for row in targets.tolist()])
 
     @torch.no_grad()
     def decode(self, outputs: Tensor) -> list[Answer]:
@@ -131,7 +131,7 @@ class SpellingHead(Head):
 
     def constant(self, n: int) -> tuple[Array, str]:
         """Return the commonest training text, always."""
-        return _texts([self.commonest] * n), f"always saying `{self.commonest[:40]}`"
+        return objects([self.commonest] * n), f"always saying `{self.commonest[:40]}`"
 
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return some answers beside the truth, and how good answers are when every input is swapped for another one's.
@@ -159,13 +159,6 @@ class SpellingHead(Head):
                 value, base = times * scores[name], times * baseline.get(name, math.nan)
                 told.append(f"{figures(value, 3)} {what} (always the same text: {figures(base, 3)})")
         return "; ".join(told)
-
-
-def _texts(texts: Sequence[str]) -> Array:
-    found = np.empty(len(texts), dtype=object)
-    for place, text in enumerate(texts):
-        found[place] = text
-    return found
 
 
 # ---- read off in order ----

@@ -13,7 +13,7 @@ from torch import nn
 
 from warmer.errors import BadCell, InputError
 from warmer.files import File
-from warmer.kinds import _sound
+from warmer.kinds import _readers, _sound
 from warmer.kinds._contract import Array, Bid, Cells, Kind, Padded, option, padded
 from warmer.kinds._speaking import VoiceHead, packed
 from warmer.networks.features import FeatureSpec
@@ -75,9 +75,7 @@ class Audio(Kind):
         **options: Any,
     ) -> Self:
         """Choose the rate, at most 16,000 a second, from up to 500 training sounds."""
-        reader = options.get("reader", "auto")
-        if reader not in ("auto", "bag", *BODIES):
-            raise InputError(f"`reader` is one of auto, {', '.join(BODIES)}, not `{reader}`")
+        reader = _readers.chosen(options)
         rates, seconds = [], []
         for place in np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(int):
             try:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from warmer.errors import BadCell, InputError
 from warmer.files import File
 from warmer.kinds import _image_plans as _plans
-from warmer.kinds import _lines
+from warmer.kinds import _lines, _readers
 from warmer.kinds._adopted_images import adopt
 from warmer.kinds._contract import Adopted, Array, Bid, Cells, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
@@ -135,9 +135,7 @@ class Image(Kind):
     @classmethod
     def _of_lines(cls, pictures: list[PIL.Image], channels: int, height: int, options: dict[str, Any]) -> Self:
         """Return the kind of lines of writing."""
-        reader = options.get("reader", "auto")
-        if reader not in ("auto", "bag", *BODIES):
-            raise InputError(f"`reader` is one of auto, {', '.join(BODIES)}, not `{reader}`")
+        _readers.chosen(options)
         blank = cls(channels=channels, height=height, width=0, line=True, whole=True, flips=False, **options)
         pixels = np.concatenate([blank._row(picture).reshape(-1) for picture in pictures[:300]])
         spread = max(float(pixels.std()) / 255, 1 / 255)

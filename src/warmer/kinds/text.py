@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from warmer.errors import BadCell, InputError
+from warmer.kinds import _readers
 from warmer.kinds._contract import Array, Bid, Cells, Kind, Padded, option, padded
 from warmer.kinds._spelling import OrderedHead, SpellingHead, WritingHead
 from warmer.kinds._tokens import END, LETTERS, PARTS, SCHEMES, Tokens
@@ -125,9 +126,7 @@ class Text(Kind):
         **options: Any,
     ) -> Self:
         """Choose how to read: as a bag, or cut into tokens where the other side is a sequence; then sizes and vocabulary."""
-        reader = options.get("reader", "auto")
-        if reader not in ("auto", "bag", *BODIES):
-            raise InputError(f"`reader` is one of auto, bag, {', '.join(BODIES)}, not `{reader}`")
+        reader = _readers.chosen(options)
         if reader in BODIES and partner is None and role == "x":
             raise InputError(
                 f"`reader` is what reads a text alone, and not among several columns; leave `{reader}` out"
