@@ -35,8 +35,6 @@ Array = NDArray[Any]
 _SIDE = 128
 _CUTS, _ASIDE = 600, 24
 _NEAREST = 320
-STYLE, ROUGH, BEYOND = 100.0, 10.0, 10.0
-"""How much the distance to the style, roughness, and colours that there are not, count beside content."""
 
 
 @dataclass(frozen=True)
@@ -157,9 +155,9 @@ class _Loss:
         with torch.no_grad():
             lines = self.eye.maps(targets.float() / 255)[self.eye.content]
         beyond = (outputs - outputs.clamp(0, 1)).pow(2).mean((1, 2, 3))
-        told = self.style.distance(maps, outputs) * STYLE * self.strength
+        told = self.style.distance(maps, outputs) * _style.STYLE * self.strength
         told = told + _style.content_distance(maps[self.eye.content], lines)
-        return told + ROUGH * _style.roughness(outputs) + BEYOND * beyond
+        return told + _style.ROUGH * _style.roughness(outputs) + _style.BEYOND * beyond
 
 
 @contextlib.contextmanager

@@ -20,6 +20,8 @@ COARSEST = 4
 """Places a side that a map must have, or it says little about texture."""
 _CONTENT = 4  # how many times smaller than the picture the map is that content is told by
 _PEAKY = 0.5
+STYLE, ROUGH, BEYOND = 100.0, 10.0, 10.0
+"""How much the distance to the style, roughness, and colours that there are not, count beside content."""
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,10 @@ from warmer.training.checkpoint import write_whole
 from warmer.words import figures
 
 NEEDS = Needs(plane=True, inputs=(2, 2))
-_STYLE = 100.0
-_ROUGH = 10.0
 _LEAST = 96
 _FINER = 0.6
 _SHOW_EVERY = 10
 _EVEN = 600.0
-_BEYOND = 10.0
 _PHOTO_SIDE = 256
 
 
@@ -129,8 +126,10 @@ def _painted(
         def loss(x: Tensor, eye: _style.Eye = eye, wanted: _style.Style = wanted, lines: Tensor = lines) -> Tensor:
             maps = eye.maps(x)
             beyond = (x - x.clamp(0, 1)).pow(2).mean()
-            told = wanted.distance(maps, x) * _STYLE * strength + _style.content_distance(maps[eye.content], lines)
-            return (told + _ROUGH * _style.roughness(x) + _BEYOND * beyond).sum()
+            told = wanted.distance(maps, x) * _style.STYLE * strength + _style.content_distance(
+                maps[eye.content], lines
+            )
+            return (told + _style.ROUGH * _style.roughness(x) + _style.BEYOND * beyond).sum()
 
         found = minimised(loss, found, taken, lambda x, now=False: show(_kept(x, content, keep), now)).clamp(0, 1)
         taken = max(1, round(_FINER * steps))
@@ -200,8 +199,8 @@ def _photo(
     def loss(maps: Tensor) -> Tensor:
         x = grid.apply(maps, small)
         beyond = (x - x.clamp(0, 1)).pow(2).mean()
-        told = wanted.distance(eye.maps(x), x) * _STYLE * strength
-        return told.sum() + _EVEN * grid.unevenness(maps) + _BEYOND * beyond
+        told = wanted.distance(eye.maps(x), x) * _style.STYLE * strength
+        return told.sum() + _EVEN * grid.unevenness(maps) + _style.BEYOND * beyond
 
     maps = minimised(loss, grid.maps, steps, lambda maps: show(grid.apply(maps.detach(), small)))
     with torch.no_grad():
