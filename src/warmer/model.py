@@ -142,9 +142,10 @@ class Model:
 
     def _many(self, x: Any) -> Iterable[Any] | None:
         """Return the inputs in `x` if it holds several."""
-        with_rate = isinstance(x, tuple) and len(x) == 2 and isinstance(x[0], np.ndarray) and isinstance(x[1], int)
+        if self.x.is_one(x):
+            return None
         if isinstance(x, (list, tuple)):
-            return None if with_rate else x
+            return x
         if examples.sources()["arrays"].claims(x) and not isinstance(x, tuple):
             return self.cells(examples.open(x))[0]
         if isinstance(x, np.ndarray) and self.x.compound and x.ndim in (1, 2):

@@ -281,6 +281,11 @@ class Kind(ABC):
         """
         return []
 
+    @classmethod
+    def is_one(cls, x: Any) -> bool:
+        """Tell whether a list or tuple is surely one cell of this kind, and not several."""
+        return False
+
     def unlike(self, array: Array) -> str | None:
         """Say why this value is unlike the training values, or None."""
         return None

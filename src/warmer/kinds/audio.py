@@ -59,10 +59,14 @@ class Audio(Kind):
         """Bid for sound files, and for samples with a rate."""
         for cell in cells[:50]:
             is_file = isinstance(cell, (File, Path, str)) and str(cell).lower().endswith(_sound.SUFFIXES)
-            is_array = isinstance(cell, (tuple, list)) and len(cell) == 2 and isinstance(cell[0], np.ndarray)
-            if not (is_file or is_array):
+            if not (is_file or cls.is_one(cell)):
                 return Bid(0.0)
         return Bid(0.96, "sound files" if isinstance(cells[0], (File, str, Path)) else "samples of sound")
+
+    @classmethod
+    def is_one(cls, x: Any) -> bool:
+        """Tell whether this is (samples, samples a second)."""
+        return isinstance(x, (tuple, list)) and len(x) == 2 and isinstance(x[0], np.ndarray) and np.ndim(x[1]) == 0
 
     @classmethod
     def fit(
