@@ -33,6 +33,7 @@ _FEWEST_FOR_SETS = 20
 _TIMED = 64
 _REPORT = 1.0
 _TEXT = 400
+_DRAWN = 320
 
 
 def part(prepared: Prepared, rows: Array) -> Part:
@@ -205,7 +206,10 @@ def _beside_inputs(found: dict[str, Any], prepared: Prepared, test: Part) -> dic
         row = int(test.rows[one["place"]])
         array = prepared.inputs.take(np.array([row]))[0]
         picture = prepared.x.picture(array)
-        if picture is not None:
+        if picture is not None and "answer_value" in one:
+            drawn = (prepared.y.drawn(one.pop(f"{what}_value"), picture) for what in ("answer", "truth"))
+            one["answer"], one["truth"] = (png(both, _DRAWN) for both in drawn)
+        elif picture is not None:
             one["input"] = png(picture, 128)
         else:
             one["said"] = _shown(prepared, row, array)

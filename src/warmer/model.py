@@ -183,7 +183,7 @@ class Model:
                 reason = self.x.unlike(store.take(np.array([index]))[0])
                 if reason is None and flag:
                     reason = "its features lie further out than those of 199 in 200 ordinary examples"
-                decoded[index] = dataclasses.replace(answer, unusual=reason)
+                decoded[index] = dataclasses.replace(self.y.beside(answer, self.x, cells[index]), unusual=reason)
         found = []
         for index in range(len(cells)):
             name = next(labels, f"input {index + 1}")

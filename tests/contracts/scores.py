@@ -10,6 +10,7 @@ from warmer import scores
 TEXTS = ("exact", "cer", "wer", "bleu", "chrf")
 SOUNDS = ("spectral_error", "length_error")
 PICTURES = ("psnr", "ssim", "mae_pixels")
+BOXES = ("ap", "ap50")
 PERFECT = {"bleu": 100.0, "chrf": 100.0, "psnr": 100.0}
 UNITS = {"share", "nats", "y", "dB", ""}
 
@@ -31,6 +32,16 @@ def answers_like(score):
     if score.name in PICTURES:
         pictures = generator.random((40, 3, 9, 11)).astype(np.float32)
         return pictures, pictures.copy(), np.clip(pictures + 0.2 * generator.normal(size=pictures.shape), 0, 1)
+    if score.name in BOXES:
+        truths, perfect, poor = (np.empty(30, dtype=object) for _ in range(3))
+        for k in range(30):
+            corners = np.sort(generator.random((3, 2, 2)), 1).reshape(3, 4)
+            corners[:, 2:] += 0.1
+            labels, sure = np.arange(3)[:, None] % 2, generator.random((3, 1))
+            truths[k] = np.hstack([labels, corners])
+            perfect[k] = np.hstack([labels, sure, corners])
+            poor[k] = np.hstack([labels, sure, corners + generator.normal(size=(3, 1)) * 0.1])
+        return truths, perfect, poor
     truths = np.arange(120) % 8
     perfect = np.eye(8)[truths] * (1 - 1e-9) + 1e-10
     poor = generator.dirichlet(np.ones(8) * 0.3, 120)

@@ -46,6 +46,22 @@ def walk(path: Path, ledger: Ledger) -> list[tuple[PurePosixPath, File]]:
     return sorted(found, key=lambda pair: str(pair[0]))
 
 
+def endings(path: Path) -> set[str]:
+    """Return the endings of all files below, such as `.jpg`, without reading any; none where the archive is damaged."""
+    try:
+        if path.is_dir():
+            names = [name for _, _, names in os.walk(path, followlinks=False) for name in names]
+        elif path.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        else:
+            with tarfile.open(path) as tar:
+                names = tar.getnames()
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError):
+        return set()
+    return {os.path.splitext(name)[1].lower() for name in names}
+
+
 def _hidden(inside: PurePosixPath) -> bool:
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in inside.parts)
     return hidden or inside.name in (

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from warmer.errors import InputError
-from warmer.examples import _tree
+from warmer.examples import _tree, annotations
 from warmer.examples._contract import Array, Ledger, Table, objects
 from warmer.examples._split import SIDES, side_of
 from warmer.files import File
@@ -22,7 +22,8 @@ def claims(thing: Any) -> bool:
     if not isinstance(thing, (str, Path)) or thing == "":
         return False
     path = Path(thing)
-    return path.is_dir() or (path.is_file() and _tree.is_archive(path))
+    there = path.is_dir() or (path.is_file() and _tree.is_archive(path))
+    return there and not annotations.claims(path)
 
 
 def sample(folder: Path) -> Any:

@@ -95,6 +95,9 @@ class Batches(Protocol):
     def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
         """Change a whole batch at random."""
 
+    def move(self, batch: Any, generator: torch.Generator, epoch: int) -> tuple[Any, Tensor | None]:
+        """Change a whole batch at random, and say how its plane was moved."""
+
     def view(self, batch: Any) -> list[Any]:
         """Return the views over which outputs are averaged."""
 
@@ -142,6 +145,12 @@ class Kind(ABC):
 
     timed: ClassVar[bool] = False
     """Whether a value as x runs along in the order in which its answer is said: speech, for example."""
+
+    placed: ClassVar[bool] = False
+    """Whether as y it says what lies where in x, so that it has to `follow` when x is moved."""
+
+    dense: ClassVar[bool] = False
+    """Whether as y every place of it has to be answered, so that nothing of x may be too fine to be seen."""
 
     many: ClassVar[bool] = False
     """Whether as y there are many right answers to one x: then it is x and y together that make an example what it is."""
@@ -273,6 +282,22 @@ class Kind(ABC):
         """
         return self.read(cell)
 
+    def original(self, cell: Any) -> Any:
+        """Return a raw cell as a PIL image of its own size, where it is a picture that something can lie in; else None."""
+        return None
+
+    def beside(self, answer: Answer, x: Kind, cell: Any) -> Answer:
+        """Put an answer of this kind into the frame of its own input, a raw cell of kind `x`."""
+        return answer
+
+    def drawn(self, value: Any, picture: Any) -> Any:
+        """Draw a value over the picture it belongs to, a PIL image; None where there is nothing to draw."""
+        return None
+
+    def collected(self, answers: Sequence[Answer]) -> tuple[str, bytes] | None:
+        """Return many answers as one file of the form that other tools read: its name and its bytes; None if there is none."""
+        return None
+
     def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
         """Return the parts of a raw cell that can be left out: what a person calls each, and the cell without it; or none.
 
@@ -320,6 +345,19 @@ class Kind(ABC):
     def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
         """Change a whole batch at random, keeping shapes, ranges and what the examples mean."""
         return batch
+
+    def move(self, batch: Any, generator: torch.Generator, epoch: int) -> tuple[Any, Tensor | None]:
+        """Change a whole batch at random where the answer says what lies where in it.
+
+        Returns:
+            The batch, and how each example was moved: `[batch, 2, 3]`, from places in the new plane to places in the old
+            one, both −1..1, as `affine_grid` takes it; None if nothing was moved.
+        """
+        return self.augment(batch, generator, epoch), None
+
+    def follow(self, targets: Tensor, movement: Tensor) -> Tensor:
+        """Change targets of this kind as x was moved (only where it is `placed`)."""
+        raise NotImplementedError(f"{self.name} has no places")
 
     def view(self, batch: Any) -> list[Any]:
         """Return the views of a batch over which a finished model averages its outputs, the batch itself first."""

@@ -49,6 +49,16 @@ def whole(side: int, n: int) -> Proposal:
     }
 
 
+def located(n: int) -> Proposal:
+    """Propose a ConvNet for pictures of which the answer says what lies where."""
+    return {
+        "width": (32, "channels of the first group"),
+        "depth": (4, "groups of two convolutions"),
+        "stride": (2, "step of the first convolution"),
+        "dropout": (0.1, "silenced channels"),
+    }
+
+
 def large(n: int) -> Proposal:
     """Propose a ConvNet for photos."""
     return {

@@ -36,6 +36,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", 
 _SMALL = 48
 _LARGE = 112
 _LONGEST = 128
+_LONGEST_LOCATED = 320
 _LONGEST_LINE = 60
 """Times as long as it is high."""
 _LOOKED_AT = 2000
@@ -61,11 +62,14 @@ class Image(Kind):
         background: of lines, their median pixel, 0 to 1.
         paired: whether the answer is a picture, too, so that all of it is kept, and in its own shape.
         answered: whether it is a y.
+        located: whether the answer says what lies where, so that all of it is kept, and squeezed into one shape.
         size: the height and width to keep, if you want another.
     """
 
     name: ClassVar[str] = "image"
     bounded: ClassVar[bool] = True
+    placed: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
 
     channels: int = 3
     height: int = 32
@@ -82,6 +86,7 @@ class Image(Kind):
     background: float = 0.0
     paired: bool = False
     answered: bool = False
+    located: bool = False
     flips: bool | None = option(None, "whether a mirrored picture means the same; none: find out")
     shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size")
     size: int | None = option(None, "height and width to keep; none: by the training pictures")
@@ -118,18 +123,22 @@ class Image(Kind):
         grey = all(is_grey(picture) for _, picture in opened)
         if whole and not options.get("size") and _lines.are_lines(sizes):
             return cls._of_lines([picture for _, picture in opened], 1 if grey else 3, _lines.height_of(sizes), options)
-        paired = partner is not None and (role == "y" or partner.name == cls.name)
-        width, height = _whole_size(sizes, options.get("size")) if paired else _choose_size(sizes, options.get("size"))
+        placed = partner is not None and partner.placed and role == "x"
+        paired = (role == "y" and partner is not None) or (placed and partner is not None and partner.dense)
+        asked = options.get("size")
+        if paired or placed:
+            width, height = _whole_size(sizes, asked or (_LONGEST if paired else _LONGEST_LOCATED))
+        else:
+            width, height = _choose_size(sizes, asked)
         blank = cls(
-            channels=1 if grey else 3, height=height, width=width, whole=whole or paired, paired=paired,
-            answered=role == "y", **options,
+            channels=1 if grey else 3, height=height, width=width, whole=whole or paired or placed, paired=paired,
+            answered=role == "y", located=placed and not paired, **options,
         )  # fmt: skip
         stack = np.stack([blank._pixels(picture) for _, picture in opened])
         flips = options.get("flips")
         if flips is None:
-            flips = not (whole or paired) and _mirrors_alike(
-                stack, None if groups is None else groups[[i for i, _ in opened]]
-            )
+            kept = None if groups is None else groups[[i for i, _ in opened]]
+            flips = placed or not (whole or paired or not _mirrors_alike(stack, kept))
         return blank._with_statistics(stack, bool(flips))
 
     @classmethod
@@ -166,6 +175,7 @@ class Image(Kind):
             paired=self.paired,
             answered=self.answered,
             reader=self.reader,
+            located=self.located,
         )
 
     @classmethod
@@ -216,6 +226,8 @@ class Image(Kind):
     def _pixels(self, picture: PIL.Image) -> Array:
         """Scale a picture to cover the wanted size and cut out its middle."""
         picture = eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
+        if self.located:
+            picture = picture.resize((self.width, self.height), PIL.Resampling[self.resample.upper()])
         cover = (round(self.width * self.shorter), round(self.height * self.shorter))
         scale = max(cover[0] / picture.width, cover[1] / picture.height)
         scaled = (max(cover[0], round(picture.width * scale)), max(cover[1], round(picture.height * scale)))
@@ -233,6 +245,10 @@ class Image(Kind):
         """Return the picture."""
         array = np.asarray(array).transpose(1, 2, 0) if self.line else array
         return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+    def original(self, cell: Any) -> PIL.Image:
+        """Return the picture as it is."""
+        return eight_bits(open_picture(cell))
 
     def uncut(self, cell: Any, longest: int) -> Array:
         """Return a picture uncut, scaled down so that its longer side is at most `longest`."""
@@ -296,14 +312,25 @@ class Image(Kind):
         """Move (small pictures), or cut, scale and brighten (large ones); mirror where that keeps the meaning."""
         if self.line:
             return _lines.augment(batch, generator)
-        if self.paired:
-            return batch  # its answer would have to change with it
         if self.flips:
             mirrored = torch.rand(len(batch), generator=generator) < 0.5
             batch = torch.where(mirrored.view(-1, 1, 1, 1).to(batch.device), batch.flip(3), batch)
         if min(self.height, self.width) > _SMALL and not self.whole:
             return _cut(batch, generator)
         return _moved(batch, self.shift or 0, generator) if self.shift else batch
+
+    def move(self, batch: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, Tensor]:
+        """Mirror, cut and scale each picture; vary colours too, where the answer holds none."""
+        near = (0.7, 1.3) if self.located else (0.85, 1.0)
+        movement = _movements(len(batch), near, bool(self.flips), generator).to(batch.device)
+        if not self.located:
+            return _as_moved(batch, movement), movement
+        # Beyond the border nothing new may appear: it would lie in no box.
+        return _recoloured(_as_moved(batch, movement, "border"), generator), movement
+
+    def follow(self, targets: Tensor, movement: Tensor) -> Tensor:
+        """Move pictures of 0 to 255 as those of x were."""
+        return _as_moved(targets.float(), movement)
 
     def view(self, batch: Any) -> list[Any]:
         """Return the views over which an answer is averaged."""
@@ -327,6 +354,8 @@ class Image(Kind):
         side, colour = min(self.height, self.width), self.channels == 3
         if self.paired:
             return _plans.paired(side, n)
+        if self.located:
+            return _plans.located(n)
         if self.whole:
             return _plans.whole(side, n)
         return _plans.large(n) if side > _SMALL else _plans.small(side, colour, n, minutes)
@@ -352,7 +381,7 @@ class Image(Kind):
         width, depth = plan.width or 32, plan.depth or 3
         growth = 4 if self.channels == 3 and min(self.height, self.width) <= _SMALL else 2
         widths = tuple(width * (growth if level else 1) for level in range(depth))
-        if min(self.height, self.width) > _SMALL:
+        if min(self.height, self.width) > _SMALL or self.located:
             widths = tuple(width * 2**level for level in range(depth))
         covariance = (
             torch.tensor(self.covariance).view(4 * self.channels, -1)
@@ -364,10 +393,10 @@ class Image(Kind):
         )
 
 
-def _whole_size(sizes: Array, asked: int | None) -> tuple[int, int]:
-    """Return (width, height) of pictures of which all is kept: their usual one, the longer side 128 pixels at the most."""
+def _whole_size(sizes: Array, longest: int) -> tuple[int, int]:
+    """Return (width, height) of pictures of which all is kept: their usual one, the longer side `longest` at the most."""
     width, height = np.median(sizes, 0)
-    scale = min(1.0, (asked or _LONGEST) / max(width, height))
+    scale = min(1.0, longest / max(width, height))
     return max(4, round(width * scale)), max(4, round(height * scale))
 
 
@@ -435,8 +464,30 @@ def _cut(batch: Tensor, generator: torch.Generator) -> Tensor:
     size = [n, channels, max(32, height * 6 // 7), max(32, width * 6 // 7)]
     grid = nn.functional.affine_grid(theta, size, align_corners=False).to(batch.device)
     found = nn.functional.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    gains = torch.empty(3, n, 1, 1, 1).uniform_(0.7, 1.3, generator=generator).to(batch.device)
-    grey = found.mean(1, keepdim=True)
-    found = grey + (found - grey) * gains[0]
+    return _recoloured(found, generator)
+
+
+def _recoloured(batch: Tensor, generator: torch.Generator) -> Tensor:
+    """Vary colour, contrast and brightness of each picture by up to three tenths."""
+    gains = torch.empty(3, len(batch), 1, 1, 1).uniform_(0.7, 1.3, generator=generator).to(batch.device)
+    grey = batch.mean(1, keepdim=True)
+    found = grey + (batch - grey) * gains[0]
     middle = found.mean((1, 2, 3), keepdim=True)
     return ((found - middle) * gains[1] + middle * gains[2]).clamp(0, 1)
+
+
+def _movements(n: int, near: tuple[float, float], flips: bool, generator: torch.Generator) -> Tensor:
+    """Return a random part of the plane for each picture, `[n, 2, 3]`: its size within `near`, mirrored half the time."""
+    size = torch.empty(n).uniform_(*near, generator=generator)
+    place = (torch.rand(2, n, generator=generator) * 2 - 1) * (1 - size).abs()
+    mirrored = torch.where(torch.rand(n, generator=generator) < (0.5 if flips else 0.0), -1.0, 1.0)
+    found = torch.zeros(n, 2, 3)
+    found[:, 0, 0], found[:, 1, 1] = size * mirrored, size
+    found[:, :, 2] = place.t()
+    return found
+
+
+def _as_moved(batch: Tensor, movement: Tensor, outside: str = "reflection") -> Tensor:
+    """Return the part of each picture that a movement names; what lies outside is made as `grid_sample` makes it."""
+    grid = nn.functional.affine_grid(movement, list(batch.shape), align_corners=False)
+    return nn.functional.grid_sample(batch, grid, mode="bilinear", padding_mode=outside, align_corners=False)

@@ -56,11 +56,15 @@ class Features:
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """What a head must know to be built: channels of each map (fine to coarse), grid rank, members."""
+    """What a head must know to be built: channels of each map (fine to coarse), grid rank, members.
+
+    `grids` are the maps' sizes for the inputs that were probed with.
+    """
 
     channels: tuple[int, ...]
     rank: int
     members: int = 1
+    grids: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def probe(cls, encoder: nn.Module, batch: object) -> FeatureSpec:
@@ -72,4 +76,5 @@ class FeatureSpec:
                 found = Features.of(encoder(batch))
         finally:
             encoder.train(training)
-        return cls(tuple(one.shape[1] for one in found.maps), found.rank, found.members)
+        grids = tuple(tuple(one.shape[2:]) for one in found.maps)
+        return cls(tuple(one.shape[1] for one in found.maps), found.rank, found.members, grids)

@@ -200,7 +200,7 @@ class Descent:
         torch.manual_seed(self._seed())
         x, targets = self._batch(rows)
         if plan.augment:
-            x = self.x.augment(x, torch.Generator().manual_seed(self._seed()), int(self._epoch()))
+            x, targets = self._changed(x, targets)
         if plan.robust:
             x = self._opposed(x, targets, rows)
         rate = self.schedule(plan, self.done()) * state.scale
@@ -220,6 +220,14 @@ class Descent:
             state.seen += self._advance(len(rows), len(order), start)
         self.optimiser.zero_grad(set_to_none=True)
         return value, float(self.optimiser.param_groups[0]["lr"])
+
+    def _changed(self, x: Any, targets: Tensor) -> tuple[Any, Tensor]:
+        """Return inputs changed at random, and targets that follow where they say what lies where."""
+        generator, epoch = torch.Generator().manual_seed(self._seed()), int(self._epoch())
+        if not self.y.placed:
+            return self.x.augment(x, generator, epoch), targets
+        x, movement = self.x.move(x, generator, epoch)
+        return x, targets if movement is None else self.y.follow(targets, movement.to(targets.device))
 
     def _outputs(self, x: Any) -> Tensor:
         with precision.autocast(self.plan.precision, self.device):
@@ -271,7 +279,9 @@ class Descent:
     def _alike(self, order: Array, generator: np.random.Generator) -> Array:
         """Put examples of about equal length side by side, so that little of a batch is padding; batches stay in random order."""
         inputs, targets = self.training.inputs, self.training.targets
-        lengths = (inputs if inputs.offsets is not None else targets).lengths(self.training.rows)
+        lengths = (inputs if inputs.offsets is not None or not self.y.sequential else targets).lengths(
+            self.training.rows
+        )
         size = self.state.batch
         if lengths is None or len(order) < 2 * size:
             return order

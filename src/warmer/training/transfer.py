@@ -63,6 +63,10 @@ class _Cached(Batches):
         chosen = torch.randint(0, batch.shape[1], (len(batch),), generator=generator)
         return batch[torch.arange(len(batch)), chosen].unsqueeze(1)
 
+    def move(self, batch: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, None]:
+        """Vectors have no places."""
+        return self.augment(batch, generator, epoch), None
+
     def view(self, batch: Tensor) -> list[Tensor]:
         """Return each view of the batch."""
         return [batch[:, view : view + 1] for view in range(batch.shape[1])]
