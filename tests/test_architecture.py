@@ -22,7 +22,7 @@ ORDER = [
     {"examples"},
     {"novelty"},
     {"kinds"},
-    {"networks", "scores", "files"},
+    {"networks", "scores", "files", "stretch"},
     {"signature", "plan", "errors", "words"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

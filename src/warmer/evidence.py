@@ -209,6 +209,7 @@ def _beside_inputs(found: dict[str, Any], prepared: Prepared, test: Part) -> dic
         if picture is not None and "answer_value" in one:
             drawn = (prepared.y.drawn(one.pop(f"{what}_value"), picture) for what in ("answer", "truth"))
             one["answer"], one["truth"] = (png(both, _DRAWN) for both in drawn)
+            one["drawn"] = True
         elif picture is not None:
             one["input"] = png(picture, 128)
         else:

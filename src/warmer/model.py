@@ -147,7 +147,7 @@ class Model:
         if isinstance(x, (list, tuple)):
             return x
         if examples.sources()["arrays"].claims(x) and not isinstance(x, tuple):
-            return self.cells(examples.open(x))[0]
+            return self.cells(examples.open(x, **self.x.opening(self.y, last=True)))[0]
         if isinstance(x, np.ndarray) and self.x.compound and x.ndim in (1, 2):
             rows = [dict(zip(self.x_names, row, strict=True)) for row in np.atleast_2d(x)]
             return rows if x.ndim == 2 else None
@@ -244,7 +244,7 @@ class Model:
         Raises:
             InputError: none of them can be used.
         """
-        table = examples.open(thing)
+        table = examples.open(thing, **self.x.opening(self.y, last=False))
         ledger = table.ledger
         answers = self._answer_columns(table)
         for name in answers:

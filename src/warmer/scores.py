@@ -311,6 +311,16 @@ def ssim(answers: Array, truths: Array) -> float:
     return _mean_of(_ssim_parts(answers, truths).sum(0))
 
 
+def mse(answers: Array, truths: Array) -> float:
+    """Mean squared error of a series' standardised steps, over all of its channels, in squared deviations."""
+    return float(np.square(answers - truths, dtype=np.float64).mean())
+
+
+def mae_scaled(answers: Array, truths: Array) -> float:
+    """Mean absolute error of a series' standardised steps, over all of its channels, in deviations."""
+    return float(np.abs(answers - truths, dtype=np.float64).mean())
+
+
 def ap(answers: Array, truths: Array) -> float:
     """Average precision of boxes, mean over classes and overlaps (IoU) of 0.50 to 0.95 (COCO's, by pycocotools).
 
@@ -417,6 +427,8 @@ _ALL = {
         Score("psnr", psnr, "dB", "high", _squares, _psnr_of),
         Score("ssim", ssim, "", "high", _ssim_parts, _mean_of),
         Score("mae_pixels", mae_pixels, "share", "low"),
+        Score("mse", mse, "", "low"),
+        Score("mae_scaled", mae_scaled, "", "low"),
         Score("ap", ap, "share", "high", redrawn=_aps),
         Score("ap50", ap50, "share", "high", redrawn=_ap50s),
         Score("exact", exact, "share", "high"),

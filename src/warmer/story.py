@@ -15,8 +15,9 @@ from torch import nn
 from warmer import evidence, examples, kinds, opening
 from warmer.course import Course, Listener, Silence
 from warmer.errors import InputError, UnknownName
-from warmer.examples import _prepare, _split
-from warmer.examples._prepare import Prepared
+from warmer.examples import _derived, _prepare, _split
+from warmer.examples._contract import Table
+from warmer.examples._prepare import Columns, Prepared
 from warmer.kinds._contract import Adopted
 from warmer.model import Model, build
 from warmer.networks.network import Network
@@ -115,17 +116,14 @@ def learn(
     adopted = opening.adopt(start) if start is not None else None
     if adopted is not None and encoder is not None:
         raise InputError("an encoder of your own and another model to start from cannot both be given; leave one out")
-    table = examples.open(source, **wanted.source)
-    asked = Signature.parse(signature) if signature else None
-    named = _names(x) or tuple(name for name in (adopted.x_names if adopted else ()) if name in table.columns)
-    decided = _prepare.decide(table, named, _names(y), asked, columns, wanted.plan.get("group"))
+    table, decided, options = _recognised(source, _names(x), _names(y), signature, columns, wanted, adopted)
     listener.recognised(decided, table)
     if adopted is not None and decided.signature.x != adopted.kind.name:
         raise InputError(f"`{adopted.name}` takes {adopted.kind.name} and `{table.origin}` holds {decided.signature.x}")
     prepared = _prepare.prepare(
         table,
         decided,
-        options=wanted.kinds,
+        options=options,
         test_share=wanted.plan.get("test_share", 0.2),
         validation_share=wanted.plan.get("validation_share"),
         store=wanted.plan.get("store", "auto"),
@@ -168,6 +166,26 @@ def learn(
     model.evidence["training_seconds"] = course.seconds
     listener.judged(model)
     return model
+
+
+def _recognised(
+    source: Any,
+    x: tuple[str, ...],
+    y: tuple[str, ...],
+    signature: str | None,
+    columns: Mapping[str, str] | None,
+    wanted: Wishes,
+    adopted: Adopted | None,
+) -> tuple[Table, Columns, Mapping[str, Any]]:
+    """Return the examples, what was decided about their columns, and options of the kinds."""
+    table = examples.open(source, y, **wanted.source)
+    if table.y in table.columns and not set(y) <= set(table.columns):
+        y = (str(table.y),)  # rows became stretches of a series, and the column asked for their answer
+    found = _derived.derive(table, Signature.parse(signature) if signature else None, x, y)
+    named = tuple(found.x) or tuple(name for name in (adopted.x_names if adopted else ()) if name in table.columns)
+    group = wanted.plan.get("group")
+    decided = _prepare.decide(found.table, named, tuple(found.y), found.signature, columns, group)
+    return found.table, decided, {**found.options, **wanted.kinds}
 
 
 def _built(

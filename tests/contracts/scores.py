@@ -10,6 +10,7 @@ from warmer import scores
 TEXTS = ("exact", "cer", "wer", "bleu", "chrf")
 SOUNDS = ("spectral_error", "length_error")
 PICTURES = ("psnr", "ssim", "mae_pixels")
+SERIES = ("mse", "mae_scaled")
 BOXES = ("ap", "ap50")
 PERFECT = {"bleu": 100.0, "chrf": 100.0, "psnr": 100.0}
 UNITS = {"share", "nats", "y", "dB", ""}

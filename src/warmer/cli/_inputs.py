@@ -40,7 +40,7 @@ def _holds_rows(model: Model, text: str) -> bool:
 
 
 def _rows(model: Model, text: str) -> tuple[str, Any, list[str], list[str]]:
-    table: Table = examples.open(text)
+    table: Table = examples.open(text, **model.x.opening(model.y, last=True))
     cells, warnings = model.cells(table)
     several = "" if len(table) < 2 else f"{text} "
     return text, cells, [f"{several}{table.name(index)}" for index in range(len(table))], warnings

@@ -92,7 +92,7 @@ def as_text(answer: object, top: int) -> str:
         text = f"{answer.input}  {told}"
     else:
         text = f"{answer.input}  {answer.value}"
-        if within and coverage:
+        if within and coverage and not answer.made:
             text += f"  ({coverage:.0%} of such answers lie between {within[0]} and {within[-1]})"
     return text + (f"  — unlike the training examples: {answer.unusual}" if answer.unusual else "")
 

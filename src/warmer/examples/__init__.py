@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from warmer.errors import InputError, Missing
+from warmer.examples import _series
 from warmer.examples._contract import Table
 
 
@@ -31,19 +32,25 @@ def sources() -> dict[str, ModuleType]:
 
 def options() -> dict[str, Any]:
     """Return every option of every source with its default."""
-    return {name: default for source in sources().values() for name, default in source.OPTIONS.items()}
+    of_sources = {name: default for source in sources().values() for name, default in source.OPTIONS.items()}
+    return {**of_sources, **_series.OPTIONS}
 
 
-def open(thing: Any, **chosen: Any) -> Table:
+def open(thing: Any, answers: Sequence[str] = (), **chosen: Any) -> Table:
     """Read examples from a built-in name, path, table, arrays or pairs.
 
     Args:
         thing: what a source claims.
-        chosen: options of that source, such as `n` and `noise` of made-up data.
+        answers: columns to forecast, where rows are steps of a series.
+        chosen: options of that source, such as `n` and `noise` of made-up data; or `horizon` (and `past`), which turn rows in
+            the order of time into examples of a past and what came after it.
 
     Raises:
         InputError: nothing can read it; or the source says what is wrong with it.
     """
+    if steps := _series.asked(chosen):
+        rows = open(thing, **{name: value for name, value in chosen.items() if name not in steps})
+        return _series.windows(rows, answers, **steps)
     if isinstance(thing, Table):
         return thing
     for source in sources().values():

@@ -294,7 +294,10 @@ def prepare(
     table, keys = _without(table, keys, bad, ledger)
     strata = _strata(table, columns, y_names)
     table, keys, strata = _without_loners(table, keys, strata, columns, ledger)
-    whole = _split.keys(table, (*x_names, *y_names))[0] if kinds.get(columns.signature.y).many else keys
+    derived = kinds.get(columns.signature.x).derived
+    many = derived or kinds.get(columns.signature.y).many
+    whole = _split.keys(table, (*x_names, *y_names))[0] if many else keys
+    keys = whole if derived else keys
     _list_doubles(table, whole, strata, y_names, ledger)
     group = columns.of("group")
     hashes = _split.keys(table, group)[0] if group else whole

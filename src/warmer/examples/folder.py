@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from warmer.errors import InputError
-from warmer.examples import _tree, annotations
+from warmer.examples import _tree
 from warmer.examples._contract import Array, Ledger, Table, objects
 from warmer.examples._split import SIDES, side_of
+from warmer.examples.annotations import claims as annotated
 from warmer.files import File
 
 OPTIONS: dict[str, Any] = {}
@@ -23,7 +24,7 @@ def claims(thing: Any) -> bool:
         return False
     path = Path(thing)
     there = path.is_dir() or (path.is_file() and _tree.is_archive(path))
-    return there and not annotations.claims(path)
+    return there and not annotated(path)
 
 
 def sample(folder: Path) -> Any:

@@ -161,6 +161,12 @@ class Kind(ABC):
     joins: ClassVar[bool] = True
     """Whether it can be one of several columns of a row; a value of any length cannot."""
 
+    derived: ClassVar[bool] = False
+    """Whether as x it is made out of y by `made_of`, so that it is never recognised, only asked for by a signature."""
+
+    itself: ClassVar[Mapping[str, Any] | None] = None
+    """Options with which it is both x and y, told through a few numbers; None: it cannot be."""
+
     compound: ClassVar[bool] = False
     """Whether this kind is made of several columns, each of its own kind: built from `(names, kinds)`, read from `Rows`."""
 
@@ -200,6 +206,16 @@ class Kind(ABC):
             partner: the kind on the other side; None inside a row.
             options: what the user asked for, checked against `options()`.
         """
+
+    @classmethod
+    def made_of(cls, cells: Cells, other: Cells | None) -> list[Any]:
+        """Make cells of x out of those of y (only where it is `derived`).
+
+        Args:
+            cells: raw cells of y.
+            other: of the column that would be the answer otherwise, if there is one.
+        """
+        raise NotImplementedError(f"{cls.name} is not made out of y")
 
     @classmethod
     def adopt(cls, weights: Weights, *, answering: bool = False) -> Adopted | None:
@@ -281,6 +297,15 @@ class Kind(ABC):
             BadCell: the cell cannot be read.
         """
         return self.read(cell)
+
+    def opening(self, y: Kind, last: bool) -> Mapping[str, Any]:
+        """Return with which options of a source a table has to be read to hold cells of this kind.
+
+        Args:
+            y: the kind of the answer.
+            last: only the last such cell is wanted, to answer what comes next.
+        """
+        return {}
 
     def original(self, cell: Any) -> Any:
         """Return a raw cell as a PIL image of its own size, where it is a picture that something can lie in; else None."""

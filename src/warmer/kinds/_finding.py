@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +23,9 @@ _MOST, _LEAST_SURE = 100, 0.02
 _REACH = 5.0
 _SHOWN = 6
 _RIGHT = 0.5
+_CURVES = (
+    "How many of the boxes it names are right (precision), when as many of the true ones are to be found (recall)."
+)
 
 
 class BoxesHead(Head):
@@ -184,12 +189,30 @@ class BoxesHead(Head):
             answer = [self._told(row) for row in answers[place] if row[1] >= float(self.threshold)]
             truth = [self._told(row) for row in truths[place]]
             made.append({"place": int(place), "answer_value": answer, "truth_value": truth})
-        return {"precision_recall": curves, "made": made, "threshold": float(self.threshold)}
+        figure = {"what": _CURVES, "png": _drawn(curves)}
+        return {"precision_recall": curves, "figures": [figure], "made": made, "threshold": float(self.threshold)}
 
     def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
         """Say how well things are found."""
         told = f"AP {figures(scores['ap'], 3)}, and {figures(scores['ap50'], 3)} where boxes may be half off (AP50), on {n:,}"
         return f"{told} pictures it never saw; always the boxes of one training example: {figures(baseline['ap50'], 3)} (AP50)"
+
+
+def _drawn(curves: Mapping[str, Mapping[str, Any]]) -> str:
+    """Draw precision over recall of each class, as base64 PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for label, curve in curves.items():
+        shown = f"{label}: AP50 {curve['ap50']:.2f} of {curve['n']}"
+        axes.plot(np.linspace(0, 1, len(curve["precision"])), curve["precision"], label=shown)
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower left", fontsize=8, ncols=1 + len(curves) // 12)
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110)
+    return base64.b64encode(data.getvalue()).decode()
 
 
 def matched(answers: Array, truths: Array) -> tuple[Array, Array, int]:
