@@ -92,7 +92,8 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
         for score in (scores.get(name) for name in head.scores):
             began = time.perf_counter()
             score(constant[0], truths)
-            again = 2 if score.parts is not None else scores.resamples(constant[0], len(rows))
+            shared = score.parts is not None or score.redrawn is not None
+            again = 3 if shared else scores.resamples(constant[0], len(rows))
             resampled += (time.perf_counter() - began) * again
     return each * computed + resampled + _REPORT
 

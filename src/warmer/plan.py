@@ -47,6 +47,8 @@ class Plan:
         True, "find out what twice the examples and twice the time would bring: two runs of an eighth"
     )
     validations: int = _choice(30, "how often the validation examples are scored, over the whole run, at the most")
+    momentum: float = _choice(0.9, "how much of each step's direction is kept from the steps before")
+    critic: bool = _choice(False, "learn to make pictures against a critic that tells them from real ones")
     clip: float = _choice(1.0, "largest norm of the gradient; 0: unlimited")
     dropout: float = _choice(0.0, "share of activations silenced at random in each training step")
     label_smoothing: float = _choice(0.0, "probability given to the wrong categories on purpose")
@@ -148,7 +150,7 @@ _AT_LEAST = {
     "encoder_rate": 0.0,
     "epsilon": 0.0,
 }
-_SHARES = ("warmup", "cooldown", "dropout", "label_smoothing", "test_share", "validation_share", "coverage")
+_SHARES = ("warmup", "momentum", "cooldown", "dropout", "label_smoothing", "test_share", "validation_share", "coverage")
 
 
 def _check_range(name: str, value: Any) -> None:

@@ -321,6 +321,37 @@ def mae_scaled(answers: Array, truths: Array) -> float:
     return float(np.abs(answers - truths, dtype=np.float64).mean())
 
 
+def frechet(answers: Array, truths: Array) -> float:
+    """Distance of two sets of pictures as wholes: Fréchet's, of normal distributions of their features (Heusel et al. 2017).
+
+    The features are those of the network that comes with this package, so the number is no FID and compares only with its like.
+    """
+    from warmer.networks.judge import vectors
+
+    return _apart(vectors(answers), vectors(truths))
+
+
+def _frechets(answers: Array, truths: Array, draws: Sequence[Array]) -> list[float]:
+    from warmer.networks.judge import vectors
+
+    found, wanted = vectors(answers), vectors(truths)
+    drawn = np.array([_apart(found[draw], wanted[draw]) for draw in draws[:50]])
+    # Sets in which pictures come twice lie further apart than those they are drawn from; the middle draw shows by how much.
+    return list(np.maximum(0, drawn - np.median(drawn) + _apart(found, wanted)))
+
+
+def _apart(a: Array, b: Array) -> float:
+    """Return the Fréchet distance of normal distributions fitted to two sets of vectors."""
+    spreads = [
+        np.atleast_2d(np.cov(one, rowvar=False)) if len(one) > 1 else np.zeros((one.shape[1],) * 2) for one in (a, b)
+    ]
+    values, ways = np.linalg.eigh(spreads[0])
+    root = (ways * np.sqrt(np.maximum(values, 0))) @ ways.T
+    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ spreads[1] @ root), 0)).sum()
+    means = np.square(a.mean(0) - b.mean(0)).sum()
+    return float(max(0.0, means + np.trace(spreads[0]) + np.trace(spreads[1]) - 2 * shared))
+
+
 def ap(answers: Array, truths: Array) -> float:
     """Average precision of boxes, mean over classes and overlaps (IoU) of 0.50 to 0.95 (COCO's, by pycocotools).
 
@@ -429,6 +460,7 @@ _ALL = {
         Score("mae_pixels", mae_pixels, "share", "low"),
         Score("mse", mse, "", "low"),
         Score("mae_scaled", mae_scaled, "", "low"),
+        Score("frechet", frechet, "", "low", redrawn=_frechets),
         Score("ap", ap, "share", "high", redrawn=_aps),
         Score("ap50", ap50, "share", "high", redrawn=_ap50s),
         Score("exact", exact, "share", "high"),

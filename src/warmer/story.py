@@ -27,6 +27,8 @@ from warmer.training import adversary, memory, transfer
 from warmer.training import device as devices
 from warmer.training.loop import Loss
 
+_LOOKED_AT = 200
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -212,6 +214,8 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: 
     minutes, n = wanted.plan.get("minutes"), len(prepared.rows(_split.TRAIN))
     x, y = prepared.x, prepared.y
     proposals = [x.proposals(n, "x", minutes, y), y.proposals(n, "y", minutes, x)]
+    rows = prepared.rows(_split.TRAIN)[:_LOOKED_AT]
+    proposals.append(x.beside_answers(prepared.inputs.take(rows), y, prepared.targets.take(rows)))
     if adopted is not None:
         proposals += [transfer.proposals(n), adopted.plan]
     if encoder is not None:

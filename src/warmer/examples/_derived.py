@@ -56,7 +56,7 @@ def derive(table: Table, signature: Signature | None, x: Sequence[str], y: Seque
     column = _column(table, signature.y, y)
     other = table.columns.get(table.y) if table.y and table.y != column else None
     cells = table.columns[column]
-    made = objects(maker.made_of(cells, other))
+    made = objects(maker.made_of(list(cells), None if other is None else list(other)))
     return Derived(_with(table, maker.name, made, column), signature, (maker.name,), (column,))
 
 

@@ -281,7 +281,8 @@ def _cut(table: Table, series: _Series, frame: Frame, past: int, horizon: int, a
     y = " and ".join(answers) if answers else "future"
     notes = [
         *table.notes,
-        f"a series of {rows:,} steps and {len(frame.names)} channel{'s' * (len(frame.names) > 1)} ({', '.join(frame.names[:8])}), "
+        f"a series of {rows:,} steps and {len(frame.names)} channel{'s' * (len(frame.names) > 1)} "
+        f"({', '.join(frame.names[:8])}), "
         f"{'repeating every ' + str(frame.period) + ' steps' if frame.period > 1 else 'without a period'}: "
         f"{horizon} steps are forecast from the {past} before, learned on the first three fifths of the time, tested on the last",
     ]

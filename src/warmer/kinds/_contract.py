@@ -164,6 +164,9 @@ class Kind(ABC):
     derived: ClassVar[bool] = False
     """Whether as x it is made out of y by `made_of`, so that it is never recognised, only asked for by a signature."""
 
+    colourless: ClassVar[bool] = False
+    """Whether as x it is a picture whose colours are to be found."""
+
     itself: ClassVar[Mapping[str, Any] | None] = None
     """Options with which it is both x and y, told through a few numbers; None: it cannot be."""
 
@@ -280,6 +283,16 @@ class Kind(ABC):
     def sound(self, array: Array) -> bytes | None:
         """Return the value as the bytes of a WAV file, for reports, or None where there is nothing to hear."""
         return None
+
+    def beside_answers(self, arrays: Any, y: Kind, targets: Any) -> Proposal:
+        """Propose plan fields by what some training examples of x look like beside their answers.
+
+        Args:
+            arrays: compact arrays of this kind as x.
+            y: the kind of the answers.
+            targets: compact arrays of them.
+        """
+        return {}
 
     def unchanged(self, other: Kind, arrays: Any) -> tuple[Array, str] | None:
         """Return x itself as the answer, where that makes sense, and what that is called: a baseline of this kind as y.

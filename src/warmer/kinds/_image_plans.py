@@ -36,6 +36,44 @@ def paired(side: int, n: int) -> Proposal:
     }
 
 
+def told(n: int) -> Proposal:
+    """Propose an autoencoder, for pictures that have to be told through a few numbers."""
+    return {
+        "optimizer": ("adamw", "for networks that make pictures"),
+        "learning_rate": (2e-3, "for networks that make pictures"),
+        "weight_decay": (0.01, "pull towards zero"),
+        "epochs": (float(np.clip(300_000 / n, 5, 200)), f"about 300,000 pictures seen with {n:,} to learn from"),
+        "batch": (64, "pictures a step"),
+        "width": (32, "channels of the finest level"),
+        "cooldown": (0.6, "share of the steps in which the learning rate falls"),
+        "validations": (10, "times the validation pictures are made, at the most"),
+        "advice": (False, "short runs say little about pictures"),
+    }
+
+
+def generated(method: str, n: int) -> Proposal:
+    """Propose what making pictures out of noise is learned well with."""
+    rate = 2e-4 if method == "gan" else 1e-3
+    seen = 600_000 if method != "vae" else 400_000
+    return {
+        "optimizer": ("adamw", "for networks that make pictures"),
+        "learning_rate": (rate, "for networks that make pictures"),
+        "momentum": (0.0 if method == "gan" else 0.9, "rivals do best without" if method == "gan" else "as usual"),
+        "weight_decay": (0.0 if method == "gan" else 0.01, "pull towards zero"),
+        "epochs": (float(np.clip(seen / n, 5, 400)), f"about {seen:,} pictures seen with {n:,} to learn from"),
+        "batch": (128 if n > 5000 else 64, "pictures a step"),
+        "width": (32 if method == "flow" else 24, "channels of the finest level"),
+        "warmup": (0.03, "share of the steps in which the learning rate climbs"),
+        "cooldown": (0.6, "share of the steps in which it falls"),
+        "clip": (0.0 if method == "gan" else 1.0, "largest norm of the gradient"),
+        "validations": (5, "times pictures are made and judged, at the most"),
+        "advice": (False, "short runs say little about pictures"),
+        "members": (1, "one network"),
+        "folds": (1, "one network"),
+        "patience": (0, "what pictures look like is not seen in their score"),
+    }
+
+
 def whole(side: int, n: int) -> Proposal:
     """Propose a ConvNet that keeps what lies where, for pictures that are answered in words."""
     return {

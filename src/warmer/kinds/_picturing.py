@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image as PIL
 from torch import Tensor
+from torch.nn import functional as F
 
 from warmer.kinds._contract import Answer, Array, Head
 from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.generators import PatchCritic
 from warmer.networks.unet import PictureMaker
+from warmer.plan import Proposal
 from warmer.words import figures
 
 _SHOWN, _SIDE = 6, 128
 _FINEST = 32
+_FITTED = 5_000
+_PIXELS, _ALIKE = 100.0, 10.0
+_COMPARED, _FOLLOWS = 32, 0.3
 
 
 class PictureHead(Head):
@@ -30,10 +37,12 @@ class PictureHead(Head):
         spec: of the features.
         channels, height, width: of the picture.
         size: channels of the finest level; 0: by the features.
+        latent: numbers that each picture was told through; 0: it was not.
     """
 
-    def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int) -> None:
+    def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int, latent: int = 0) -> None:
         super().__init__(spec.members)
+        self.latent = latent
         self.maker = PictureMaker(spec, channels, height, width, size or _FINEST)
         self.scores = ("psnr", "ssim", "mae_pixels")
         self.register_buffer("mean", torch.zeros(channels, height, width))
@@ -46,8 +55,9 @@ class PictureHead(Head):
         return found
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean absolute error of the pixels, 0 to 1, `[batch]`."""
-        return (outputs.float() - targets.float() / 255).abs().mean((1, 2, 3))
+        """Return the mean absolute error of the pixels, 0 to 1, `[batch]`; squared and tenfold where a few numbers tell all."""
+        wrong = outputs.float() - targets.float() / 255
+        return (10 * wrong.square() if self.latent else wrong.abs()).mean((1, 2, 3))
 
     def prepare(self, targets: Tensor) -> None:
         """Note the mean picture."""
@@ -76,6 +86,25 @@ class PictureHead(Head):
         """Return the mean training picture, always."""
         return np.broadcast_to(self.mean.cpu().numpy(), (n, *self.mean.shape)), "always the mean picture"
 
+    def linear(self, x: Array, targets: Tensor, x_new: Array) -> tuple[Array, str] | None:
+        """Where pictures were told through a few numbers, return what as many principal components make of them."""
+        if not self.latent:
+            return None
+        from sklearn.decomposition import PCA
+
+        # The vectors were standardised on the way here, and pixels that never change left out; pixels are what counts.
+        true = self.truths(targets).reshape(len(targets), -1)
+        scale, middle = true.std(0), true.mean(0)
+        moving = scale > 1e-6
+        if moving.sum() != x_new.shape[1]:
+            return None
+        new = np.tile(middle, (len(x_new), 1))
+        new[:, moving] += x_new * scale[moving]
+        some = true[np.linspace(0, len(true) - 1, min(_FITTED, len(true))).astype(int)]
+        found = PCA(min(self.latent, *some.shape), svd_solver="randomized", random_state=0).fit(some)
+        made = found.inverse_transform(found.transform(new)).reshape(len(x_new), *self.mean.shape)
+        return np.clip(made, 0, 1).astype(np.float32), f"{self.latent} principal components"
+
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return some answers beside the truth."""
         places = np.linspace(0, len(outputs) - 1, min(_SHOWN, len(outputs))).astype(int)
@@ -91,6 +120,104 @@ class PictureHead(Head):
         told = f"{figures(scores['psnr'], 3)} dB (PSNR) from the truth on {n:,} pictures it never saw"
         base = f"always the mean picture: {figures(baseline['psnr'], 3)} dB, {figures(baseline['ssim'], 3)}"
         return f"{told}, SSIM {figures(scores['ssim'], 3)}; {base}"
+
+
+class CriticisedHead(PictureHead):
+    """A picture that also has to convince a critic, patch by patch, that it is real beside what it was made from (pix2pix).
+
+    Both learn in one step: each of the two losses holds the other side fixed (Isola et al. 2017, arXiv 1611.07004; hinge losses).
+
+    Outputs are `[batch, channels + channels of x, height, width]`: the picture made, and x itself.
+    """
+
+    def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int) -> None:
+        super().__init__(spec, channels, height, width, size)
+        self.channels = channels
+        self.shown = min(3, spec.channels[0])
+        self.critic = PatchCritic(channels + self.shown)
+        self.scores = ("frechet", "psnr", "ssim")
+
+    def outputs(self, features: Features) -> Tensor:
+        """Return pictures, and what they were made from."""
+        made = super().outputs(features)
+        x = features.pyramid()[0][:, : self.shown].to(made.dtype)
+        if x.shape[2:] != made.shape[2:]:
+            x = F.interpolate(x, made.shape[2:], mode="bilinear", align_corners=False)
+        return torch.cat([made, x], 1)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the error of the pixels, what the critic says of the picture, and the critic's own loss, `[batch]`."""
+        outputs, real = outputs.float(), targets.float() / 255
+        made, x = outputs[:, : self.channels], outputs[:, self.channels :].detach()
+        error = (made - real).abs().mean((1, 2, 3))
+        if not self.training:
+            return error
+        with _fixed(self.critic):
+            seen = self.critic(torch.cat([made, x], 1))
+            wanted = [one.detach() for one in self.critic(torch.cat([real, x], 1))]
+        alike = torch.stack([(a - b).abs().mean((1, 2, 3)) for a, b in zip(seen[:-1], wanted, strict=False)]).mean(0)
+        lost = -seen[-1].mean((1, 2, 3))
+        told = [self.critic(torch.cat([one, x], 1))[-1] for one in (real, made.detach())]
+        critic = F.relu(1 - told[0]).mean((1, 2, 3)) + F.relu(1 + told[1]).mean((1, 2, 3))
+        return _PIXELS * error + _ALIKE * alike + lost + critic
+
+    def answers(self, outputs: Tensor) -> Array:
+        """Return pictures in 0..1."""
+        return super().answers(outputs[:, : self.channels])
+
+    def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
+        """Say how like real ones the pictures are."""
+        told = f"Fréchet distance {figures(scores['frechet'], 3)} from the real ones on {n:,} pictures it never saw"
+        return f"{told}, {figures(scores['psnr'], 3)} dB (PSNR); always the mean picture: {figures(baseline['frechet'], 3)}"
+
+
+@contextlib.contextmanager
+def _fixed(module: torch.nn.Module) -> Iterator[None]:
+    """Let no gradient reach a module's weights."""
+    learning = [p for p in module.parameters() if p.requires_grad]
+    for p in learning:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in learning:
+            p.requires_grad_(True)
+
+
+def beside_answers(arrays: Array, targets: Array) -> Proposal:
+    """Propose a critic where pictures do not follow from those of x, pixel by pixel, by a linear function.
+
+    Args:
+        arrays, targets: some training pictures `[n, channels, height, width]`, 0..255.
+    """
+    x, y = (torch.from_numpy(np.ascontiguousarray(one)).double() / 255 for one in (arrays, targets))
+    x, y = (F.interpolate(one, (_COMPARED, _COMPARED), mode="area").transpose(0, 1).flatten(1) for one in (x, y))
+    known = torch.cat([x, torch.ones_like(x[:1])]).t()
+    found = torch.linalg.lstsq(known + 1e-9 * torch.randn_like(known), y.t()).solution
+    left = (known @ found - y.t()).square().mean()
+    told = 1 - float(left / (y - y.mean(1, keepdim=True)).square().mean().clamp(min=1e-9))
+    if told >= _FOLLOWS:
+        return {}
+    why = f"a pixel says {max(0, told):.0%} of what its answer is, so the mean of all that is possible would be a blur"
+    return {
+        "critic": (True, why),
+        "momentum": (0.5, "rivals change their mind often"),
+        "clip": (0.0, "the critic's gradients are kept small by its norm"),
+        "learning_rate": (4e-4, "for rivals"),
+        "advice": (False, "short runs say little about pictures"),
+        "epochs": (float(np.clip(60_000 / max(1, len(arrays)), 100, 200)), "rivals need time"),
+        "batch": (8, "pictures a step"),
+        "width": (32, "channels of the finest level"),
+        "depth": (5, "levels: a critic asks for sense over the whole picture"),
+        "dropout": (0.1, "silenced activations"),
+    }
+
+
+def difference(answer: Answer, array: Array) -> str:
+    """Say how far a picture that was put together again is from the one that came in, `[channels, height, width]`."""
+    made = np.atleast_3d(np.asarray(answer.picture, dtype=np.float32)).transpose(2, 0, 1)
+    wrong = float(np.abs(made - np.asarray(array, dtype=np.float32)).mean() / 255)
+    return f"{answer.value}, on average {wrong:.3f} from the one that came in (0: the same, 1: black for white)"
 
 
 def image(array: Array) -> PIL.Image:

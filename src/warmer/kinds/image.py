@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from warmer.errors import BadCell, InputError
 from warmer.files import File
+from warmer.kinds import _generating, _lines, _readers
 from warmer.kinds import _image_plans as _plans
-from warmer.kinds import _lines, _readers
 from warmer.kinds._adopted_images import adopt
-from warmer.kinds._contract import Adopted, Array, Bid, Cells, Kind, option
+from warmer.kinds._colouring import ColouringHead
+from warmer.kinds._contract import Adopted, Answer, Array, Bid, Cells, Head, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
-from warmer.kinds._picturing import PictureHead
+from warmer.kinds._picturing import CriticisedHead, PictureHead, beside_answers, difference
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet
 from warmer.networks.features import FeatureSpec
@@ -28,7 +29,7 @@ from warmer.networks.hub import HubEncoder
 from warmer.networks.lines import LineNet
 from warmer.networks.pretrained import WITH_CLASSIFIER
 from warmer.networks.sequences import BODIES
-from warmer.networks.unet import UNetEncoder
+from warmer.networks.unet import Told, UNetEncoder
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
@@ -40,6 +41,7 @@ _LONGEST_LOCATED = 320
 _LONGEST_LINE = 60
 """Times as long as it is high."""
 _LOOKED_AT = 2000
+_METHODS = ("auto", "error", "critic", "colours", *_generating.METHODS)
 _MIRROR_LIMIT = 0.6
 
 
@@ -62,6 +64,8 @@ class Image(Kind):
         background: of lines, their median pixel, 0 to 1.
         paired: whether the answer is a picture, too, so that all of it is kept, and in its own shape.
         answered: whether it is a y.
+        generated: whether as y it is one of many possible pictures, made out of noise.
+        coloured: whether as y it is x with its colours.
         located: whether the answer says what lies where, so that all of it is kept, and squeezed into one shape.
         size: the height and width to keep, if you want another.
     """
@@ -70,6 +74,7 @@ class Image(Kind):
     bounded: ClassVar[bool] = True
     placed: ClassVar[bool] = True
     dense: ClassVar[bool] = True
+    itself: ClassVar[Mapping[str, Any] | None] = {"latent": 32}
 
     channels: int = 3
     height: int = 32
@@ -87,10 +92,14 @@ class Image(Kind):
     paired: bool = False
     answered: bool = False
     located: bool = False
+    generated: bool = False
+    coloured: bool = False
     flips: bool | None = option(None, "whether a mirrored picture means the same; none: find out")
     shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size")
     size: int | None = option(None, "height and width to keep; none: by the training pictures")
     reader: str = option("auto", f"what reads a line of writing: {', '.join(BODIES)}")
+    latent: int = option(0, "numbers that a picture has to be told through, where it is x and y; 0: it need not")
+    method: str = option("auto", "how pictures are made: auto, error, critic, colours, flow, vae or gan")
     views: bool = option(True, "answer from the mean over slightly moved (and mirrored) views of a picture")
 
     @classmethod
@@ -124,6 +133,7 @@ class Image(Kind):
         if whole and not options.get("size") and _lines.are_lines(sizes):
             return cls._of_lines([picture for _, picture in opened], 1 if grey else 3, _lines.height_of(sizes), options)
         placed = partner is not None and partner.placed and role == "x"
+        _checked(options)
         paired = (role == "y" and partner is not None) or (placed and partner is not None and partner.dense)
         asked = options.get("size")
         if paired or placed:
@@ -131,8 +141,10 @@ class Image(Kind):
         else:
             width, height = _choose_size(sizes, asked)
         blank = cls(
-            channels=1 if grey else 3, height=height, width=width, whole=whole or paired or placed, paired=paired,
-            answered=role == "y", located=placed and not paired, **options,
+            channels=1 if grey or cls.colourless else 3, height=height, width=width, paired=paired,
+            whole=whole or paired or placed, answered=role == "y", located=placed and not paired,
+            generated=partner is not None and partner.derived and not partner.colourless,
+            coloured=partner is not None and partner.colourless, **options,
         )  # fmt: skip
         stack = np.stack([blank._pixels(picture) for _, picture in opened])
         flips = options.get("flips")
@@ -160,22 +172,13 @@ class Image(Kind):
         covariance = patches.t() @ patches / len(patches)
         side = min(self.height, self.width)
         shift = self.shift if self.shift is not None else (1 if side <= 16 else 2 if side <= _SMALL else side // 16)
-        return type(self)(
-            channels=self.channels,
-            height=self.height,
-            width=self.width,
+        return dataclasses.replace(
+            self,
             mean=tuple(mean.tolist()),
             deviation=tuple(deviation.tolist()),
             covariance=tuple(covariance.flatten().tolist()),
             flips=flips,
             shift=shift,
-            size=self.size,
-            views=self.views,
-            whole=self.whole,
-            paired=self.paired,
-            answered=self.answered,
-            reader=self.reader,
-            located=self.located,
         )
 
     @classmethod
@@ -246,6 +249,16 @@ class Image(Kind):
         array = np.asarray(array).transpose(1, 2, 0) if self.line else array
         return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
 
+    def beside_answers(self, arrays: Any, y: Kind, targets: Any) -> Proposal:
+        """Propose a critic where a picture is answered with one that does not follow from it pixel by pixel."""
+        return beside_answers(arrays, targets) if self.paired and isinstance(y, Image) and not y.latent else {}
+
+    def beside(self, answer: Answer, x: Kind, cell: Any) -> Answer:
+        """Where a picture was put together again, tell how far it is from the one that came in."""
+        if not self.latent or answer.value is None or not answer.made:
+            return answer
+        return dataclasses.replace(answer, value=difference(answer, x.read(cell)))
+
     def original(self, cell: Any) -> PIL.Image:
         """Return the picture as it is."""
         return eight_bits(open_picture(cell))
@@ -262,6 +275,8 @@ class Image(Kind):
         """Return the pixels, averaged down to about 14 × 14 (grey) or 12 × 12 (colour); none of lines."""
         if self.line:
             return None
+        if self.latent:
+            return np.asarray(arrays, dtype=np.float32).reshape(len(arrays), -1) / 255
         side = 14 if self.channels == 1 else 12
         small = (min(side, self.height), min(side, self.width))
         parts = [
@@ -299,9 +314,9 @@ class Image(Kind):
 
     def unchanged(self, other: Kind, arrays: Any) -> tuple[Array, str] | None:
         """Return pictures scaled to the answer's size, where x is a picture of as many channels."""
-        if not isinstance(other, Image) or other.line or other.channels != self.channels:
+        if not isinstance(other, Image) or other.line or self.latent or other.channels not in (1, self.channels):
             return None
-        found = torch.from_numpy(np.ascontiguousarray(arrays)).float() / 255
+        found = torch.from_numpy(np.ascontiguousarray(arrays)).float().expand(-1, self.channels, -1, -1) / 255
         size = (self.height, self.width)
         if found.shape[2:] == torch.Size(size):
             return found.numpy(), "leaving the picture as it is"
@@ -348,10 +363,12 @@ class Image(Kind):
     def proposals(self, n: int, role: str, minutes: float | None, partner: Kind) -> Proposal:
         """Propose a network and a length of training by the size of the pictures and their number."""
         if role == "y":
-            return {}
+            return _plans.generated(self._method(), n) if self.generated else {}
         if self.line:
             return _lines.proposals(self.height, n)
         side, colour = min(self.height, self.width), self.channels == 3
+        if self.latent:
+            return _plans.told(n)
         if self.paired:
             return _plans.paired(side, n)
         if self.located:
@@ -360,9 +377,22 @@ class Image(Kind):
             return _plans.whole(side, n)
         return _plans.large(n) if side > _SMALL else _plans.small(side, colour, n, minutes)
 
-    def head(self, plan: Plan, spec: FeatureSpec) -> PictureHead:
+    def _method(self) -> str:
+        """Return how pictures are made, by what they are made of where nothing was asked for."""
+        if self.method != "auto":
+            return self.method
+        return "flow" if self.generated else "colours" if self.coloured and self.channels == 3 else "error"
+
+    def head(self, plan: Plan, spec: FeatureSpec) -> Head:
         """Return what makes a picture of this size."""
-        return PictureHead(spec, self.channels, self.height, self.width, plan.width if spec.rank == 2 else 0)
+        method, size = self._method(), plan.width if spec.rank == 2 else 0
+        if method in _generating.METHODS:
+            return _generating.head(method, spec, self.channels, self.height, self.width, plan.width or 48)
+        if method == "colours" and self.coloured and spec.rank == 2 and self.channels == 3:
+            return ColouringHead(spec, self.height, self.width, size)
+        if (method == "critic" or (self.method == "auto" and plan.critic)) and spec.rank == 2:
+            return CriticisedHead(spec, self.channels, self.height, self.width, size)
+        return PictureHead(spec, self.channels, self.height, self.width, size, self.latent)
 
     def encoder(self, plan: Plan) -> nn.Module:
         """Return the ConvNet, or the pretrained network this kind was adopted from."""
@@ -374,6 +404,10 @@ class Image(Kind):
             return LineNet(self.channels, self.height, self.deviation[0], width, plan.depth or 2, plan.dropout, reader)
         if self.backbone:
             return pretrained.Backbone(self.backbone, self.mean, self.deviation)
+        if self.latent:
+            return Told(
+                self.channels, self.height, self.width, plan.width or 32, self.latent, self.mean, self.deviation
+            )
         if self.paired:
             return UNetEncoder(
                 self.channels, plan.width or 24, plan.depth or 3, self.mean, self.deviation, plan.dropout
@@ -391,6 +425,12 @@ class Image(Kind):
         return ConvNet(
             self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout, plan.activation
         )
+
+
+def _checked(options: Mapping[str, Any]) -> None:
+    """Refuse a method that is not known."""
+    if options.get("method", "auto") not in _METHODS:
+        raise InputError(f"`method` is one of {', '.join(_METHODS)}, not `{options['method']}`")
 
 
 def _whole_size(sizes: Array, longest: int) -> tuple[int, int]:

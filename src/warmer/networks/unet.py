@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from warmer.networks.convnet import Normalise
 from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.generators import Looker
 
 _COARSEST = 7
 """Places a side, about, where a picture is begun from a vector."""
@@ -67,6 +68,35 @@ class UNetEncoder(nn.Module):
         maps[-1] = self.drop(maps[-1])
         maps[0] = torch.cat([x, maps[0]], 1)
         return Features(tuple(maps))
+
+
+class Told(nn.Module):
+    """A picture through a few numbers: convolutions that halve the plane, then one dense layer (an autoencoder's first half).
+
+    Args:
+        channels, height, width: of the picture, values 0 to 1.
+        size: channels of the finest level.
+        latent: how many numbers.
+        mean, deviation: of each channel.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        height: int,
+        width: int,
+        size: int,
+        latent: int,
+        mean: tuple[float, ...],
+        deviation: tuple[float, ...],
+    ) -> None:
+        super().__init__()
+        self.normalise = Normalise(mean, deviation)
+        self.looker = Looker(channels, height, width, size, latent)
+
+    def forward(self, x: Tensor) -> Features:
+        """Map pictures `[batch, channels, height, width]` in 0..1 to `[batch, latent]`."""
+        return Features((self.looker(self.normalise(x)),))
 
 
 class PictureMaker(nn.Module):

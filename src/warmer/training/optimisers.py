@@ -49,8 +49,8 @@ def make(network: nn.Module, plan: Plan) -> Optimizer:
         return Muon(filters, matrices, [p for _, p in named if p.dim() < 2], plan.learning_rate, plan.weight_decay)
     groups = _groups(named, plan)
     if plan.optimizer == "sgd":
-        return SGD(groups, lr=plan.learning_rate, momentum=0.9, nesterov=True)
-    return AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.99), fused=True)
+        return SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0)
+    return AdamW(groups, lr=plan.learning_rate, betas=(plan.momentum, 0.99), fused=True)
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str, Any]]:
