@@ -22,7 +22,8 @@ ORDER = [
     {"examples"},
     {"novelty"},
     {"kinds"},
-    {"networks", "scores", "files", "stretch"},
+    {"networks", "scores", "firststeps"},
+    {"files", "stretch"},
     {"signature", "plan", "errors", "words"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

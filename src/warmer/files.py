@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from warmer.errors import BadCell
+from warmer.errors import BadCell, RunFailed
 
 LARGEST = 512 * 2**20
 """Bytes of one example's file at the most; more is a mistake or an attack."""
@@ -56,3 +59,34 @@ def _bytes(path: Path) -> bytes:
     if path.stat().st_size > LARGEST:
         raise BadCell(f"holds {path.stat().st_size / 2**20:,.0f} MiB; the limit for one example is {LARGEST // 2**20}")
     return path.read_bytes()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that at every moment either the old or the new one is there, whole.
+
+    Raises:
+        RunFailed: it cannot be written (a full disk, a read-only folder); the old file is untouched.
+    """
+    place: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, place = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(place, 0o666 & ~_umask())
+        os.replace(place, path)
+    except OSError as error:
+        if place is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(place)
+        raise RunFailed(
+            f"`{path}` cannot be written ({error.strerror}); free some space or choose another place with --out"
+        ) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

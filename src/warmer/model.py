@@ -21,6 +21,7 @@ from warmer.errors import BadCell, InputError, NotAModel
 from warmer.examples import _prepare, _split
 from warmer.examples._contract import Ledger, Table, missing
 from warmer.examples._store import Store, fill
+from warmer.files import write_whole
 from warmer.kinds._contract import Answer, Head, Kind
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.folds import Folds
@@ -349,7 +350,7 @@ class Model:
     def save(self, path: str | Path) -> Path:
         """Write the model file; the old one stays until the new one is whole."""
         place = Path(path)
-        checkpoint.write_whole(place, self.to_bytes())
+        write_whole(place, self.to_bytes())
         return place
 
 

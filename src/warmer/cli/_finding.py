@@ -92,8 +92,8 @@ def picture(
     from warmer import insight
     from warmer.cli import _printer
     from warmer.errors import InputError
+    from warmer.files import write_whole
     from warmer.opening import open_model
-    from warmer.training.checkpoint import write_whole
 
     if Path(out).suffix.lower() != ".png":
         raise InputError(f"`{out}` should end in .png, as PNG is what is written; give another --out")
@@ -115,9 +115,9 @@ def painted_by(painter: str, photo: str, size: int, out: str, as_json: bool) -> 
 
     from warmer.cli import _printer
     from warmer.errors import InputError
+    from warmer.files import write_whole
     from warmer.insight import _draw, _painter
     from warmer.model import load
-    from warmer.training.checkpoint import write_whole
 
     if Path(out).suffix.lower() != ".png":
         raise InputError(f"`{out}` should end in .png, as PNG is what is written; give another --out")

@@ -101,8 +101,8 @@ def _keep(answer: object, folder: object, number: int) -> str:
     """Write what was made as a file, and return its path."""
     from pathlib import Path
 
+    from warmer.files import write_whole
     from warmer.kinds._contract import Answer
-    from warmer.training.checkpoint import write_whole
 
     assert isinstance(answer, Answer)
     assert isinstance(folder, Path)
@@ -117,7 +117,7 @@ def _write(lines: list[dict[str, object]], out: str) -> str:
     import io
     from pathlib import Path
 
-    from warmer.training.checkpoint import write_whole
+    from warmer.files import write_whole
 
     text = io.StringIO()
     names = ["input", "value", "confidence", "unusual", "error"]

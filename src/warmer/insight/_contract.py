@@ -28,8 +28,8 @@ from torch import Tensor
 from warmer.errors import InputError
 from warmer.examples._contract import Table as Examples
 from warmer.examples._store import fill
+from warmer.files import write_whole
 from warmer.model import Model
-from warmer.training.checkpoint import write_whole
 
 Array = NDArray[Any]
 

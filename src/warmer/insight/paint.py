@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from warmer.errors import BadCell, InputError
+from warmer.files import write_whole
 from warmer.insight import _draw, _recolour, _style, _watch
 from warmer.insight._contract import Finding, Needs, Subject
-from warmer.training.checkpoint import write_whole
 from warmer.words import figures
 
 NEEDS = Needs(plane=True, inputs=(2, 2))

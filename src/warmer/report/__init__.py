@@ -7,9 +7,9 @@ import io
 from pathlib import Path
 from typing import Any
 
+from warmer.files import write_whole
 from warmer.model import Model
 from warmer.plan import show
-from warmer.training.checkpoint import write_whole
 from warmer.words import figures
 
 

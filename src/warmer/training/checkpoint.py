@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,38 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from warmer.errors import NotAModel, RunFailed
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment either the old or the new one is there, whole.
-
-    Raises:
-        RunFailed: it cannot be written (a full disk, a read-only folder); the old file is untouched.
-    """
-    place: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, place = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(place, 0o666 & ~_umask())
-        os.replace(place, path)
-    except OSError as error:
-        if place is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(place)
-        raise RunFailed(
-            f"`{path}` cannot be written ({error.strerror}); free some space or choose another place with --out"
-        ) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+from warmer.errors import NotAModel
 
 
 def pack(tensors: Mapping[str, Tensor], data: Mapping[str, Any]) -> bytes:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from warmer import scores
 from warmer.errors import InputError, RunFailed
+from warmer.files import write_whole
 from warmer.kinds._contract import Batches, Head, Kind
 from warmer.networks.folds import learning
 from warmer.networks.network import Network
@@ -445,7 +446,7 @@ class Descent:
             "fingerprint": self.fingerprint,
             "threads": torch.get_num_threads(),
         }
-        checkpoint.write_whole(place, checkpoint.pack(tensors, data))
+        write_whole(place, checkpoint.pack(tensors, data))
 
     def resume(self, place: Path) -> None:
         """Take up the run whose checkpoint this is.
