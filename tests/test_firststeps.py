@@ -156,3 +156,30 @@ def test_commands(tmp_path, capsys, monkeypatch):
 def test_first_steps_need_no_torch():
     code = "import sys, warmer.firststeps as f; f.descend('x**2', 1); f.Neuron((1,))([1]); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_formula_is_learned():
+    import warmer
+
+    model = warmer.learn("y = sin(3*x) + x**2", x_range="-3,3", n=1500, epochs=60, advice=False)
+    assert str(model.signature) == "row -> number"
+    assert model.evidence["scores"]["r2"] > 0.98
+    assert model({"x": 1.0}).value == pytest.approx(np.sin(3) + 1, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("thing", "options", "words"),
+    [
+        ("y = log(x)", {"x_range": "-3,-1"}, "no number at almost every place"),
+        ("y = x", {"x_range": "3,-3"}, "smaller number to a larger"),
+        ("y = x", {"x_range": "3"}, "two numbers"),
+        ("y = y + 1", {}, "by other names"),
+        ("y = x +", {}, "is no formula"),
+        ("y = x", {"n": "few"}, "is a number"),
+    ],
+)
+def test_formulas_that_cannot_be_learned(thing, options, words):
+    from warmer import examples
+
+    with pytest.raises(InputError, match=words):
+        examples.open(thing, **options)

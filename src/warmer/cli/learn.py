@@ -43,6 +43,9 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help=f"override a field of the plan; {_MULTI}")
     ] = None,
+    x_range: Annotated[
+        str | None, typer.Option("--x-range", metavar="LOW,HIGH", help="for a formula such as 'y = sin(3*x)': where")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="go on with the run of the same command that was cut off")
     ] = False,
@@ -67,6 +70,7 @@ def run(
         raise InputError(f"there is no file or folder `{missing}`; two parallel ones are two text files or two folders")
     place = Path(out) if out else Path(_stem(examples[0]) + ".safetensors")
     wishes: dict[str, Any] = {**_pairs(set_ or [], "--set")}
+    wishes |= {"x_range": x_range} if x_range is not None else {}
     _check_writable(place)
 
     from warmer.story import learn
@@ -148,6 +152,8 @@ def _stem(examples: str) -> str:
     """Return what a model of these examples is called when nobody says otherwise."""
     from pathlib import Path
 
+    if "=" in examples and not Path(examples[:250]).exists():
+        return "formula"
     path = Path(examples).resolve()
     name = path.name
     for suffix in (".gz", ".tar", ".zip", ".tgz", path.suffix):
