@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from warmer.kinds._contract import Bid, Cells
+from warmer.kinds._contract import Adopted, Bid, Cells
 from warmer.kinds.image import Image
+from warmer.networks.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Gray(Image):
     def recognise(cls, cells: Cells, *, column: str, role: str) -> Bid:
         """Never bid: a picture is a picture, unless a signature asks for its brightness alone."""
         return Bid(0.0)
+
+    @classmethod
+    def adopt(cls, weights: Weights, *, answering: bool = False) -> Adopted | None:
+        """Leave other people's networks to pictures in colour."""
+        return None
 
     @classmethod
     def made_of(cls, cells: Cells, other: Cells | None) -> list[Any]:

@@ -115,15 +115,22 @@ def _labels(file: Path, metadata: Mapping[str, str], config: Mapping[str, Any]) 
 
 
 def _download(repository: str) -> Path:
-    """Return the weights of a hub repository from the cache, or download them with a progress bar and check them."""
+    """Return the weights of a hub repository from the cache, or download them with a progress bar and check them.
+
+    What is in the cache is used as it is, so that the same name means the same network and being offline costs no wait.
+    """
     if importlib.util.find_spec("huggingface_hub") is None:
         raise Missing(f"{HUB} names need the package huggingface_hub; install it with: pip install 'warmer[hub]'")
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     found: Path | None = None
     for name in _FILES:
         try:
+            cached = try_to_load_from_cache(repository, name)
+            if name == _FILES[0] and isinstance(cached, str):
+                _check(Path(cached))
+                return Path(cached)
             file = Path(hf_hub_download(repository, name))
         except LocalEntryNotFoundError:
             if found is None:
