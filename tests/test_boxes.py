@@ -199,7 +199,7 @@ def digits_on_fields(n, seed):
 
 
 def test_finds_digits_it_never_saw(tmp_path):
-    model = warmer.learn(digits_on_fields(240, 0), epochs=8, width=16)
+    model = warmer.learn(digits_on_fields(240, 0), epochs=10, width=24)
     assert str(model.signature) == "image -> boxes"
     assert model.evidence["scores"]["ap50"] > 0.6
     assert model.evidence["scores"]["ap50"] > model.evidence["baselines"]["constant"]["scores"]["ap50"] + 0.3

@@ -124,6 +124,14 @@ def test_a_series_as_any_other_x():
     assert model(pairs[1][0].tolist()).value == "rises"
 
 
+def test_a_series_without_times():
+    """Rows are steps where no column says when they were."""
+    table = examples.open(pd.DataFrame({"load": np.sin(np.arange(300) / 3)}), ("load",), horizon=5, past=20)
+    assert len(table) > 200
+    model = warmer.learn(pd.DataFrame({"load": np.sin(np.arange(300) / 3)}), y="load", horizon=5, past=20, epochs=3)
+    assert len(model(pd.DataFrame({"load": np.sin(np.arange(40) / 3)}))[0].value) == 5
+
+
 def test_wrong_series_are_refused_in_a_sentence():
     kind = kinds.get("series").fit([[1.0, 2, 3, 4, 5]] * 3)
     for cell, words in (

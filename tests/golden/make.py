@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import warmer
+from warmer import kinds
 from warmer.model import FORMAT
 
 HERE = Path(__file__).parent
@@ -20,6 +22,8 @@ INPUTS = {
     "reversed": ["a b c", "d d a"],
     "tones": [(0.5 * np.sin(np.arange(1200) * 2 * np.pi * hertz / 8000), 8000) for hertz in (310, 890)],
     "inverted": [np.arange(64.0).reshape(8, 8) % 17, np.eye(8) * 16],
+    "discs": [np.pad(np.full((5, 5), 255, np.uint8), ((4, 3), (k, 7 - k))) for k in (1, 6)],
+    "waves": [pd.DataFrame({"load": np.sin(np.arange(60) * np.pi / 6 + k)}) for k in range(2)],
 }
 
 
@@ -42,7 +46,23 @@ def examples(name: str) -> tuple[object, dict[str, object]]:
 
         pictures = (load_digits().images[:120] * 15).astype(np.uint8)
         return [(one, 255 - one) for one in pictures], {"signature": "image -> image"}
+    if name == "discs":
+        cells = kinds.get("boxes").sample(0) + kinds.get("boxes").sample(1)
+        fields = []
+        for cell in cells:
+            (_, left, top, right, bottom) = cell["boxes"][0]
+            fields.append(np.zeros((12, 12), np.uint8))
+            fields[-1][round(top) : round(bottom), round(left) : round(right)] = 255
+        return list(zip(fields, cells, strict=True)), {"epochs": 40, "depth": 1}
+    if name == "waves":
+        load = np.sin(np.arange(240) * np.pi / 6) + 0.05 * generator.normal(size=240)
+        return pd.DataFrame({"load": load}), {"horizon": 6, "past": 24, "y": "load"}
     return name, {}
+
+
+def all_of(answer: object) -> list[object]:
+    """Return the answers as a list, one or several."""
+    return answer if isinstance(answer, list) else [answer]
 
 
 def main() -> None:
@@ -53,7 +73,7 @@ def main() -> None:
         source, options = examples(name)
         model = warmer.learn(source, **{**SMALL, **options}, advice=False)
         model.save(HERE / f"{name}-{FORMAT}.safetensors")
-        answers = [[answer.value, answer.confidence] for answer in (model(x) for x in inputs)]
+        answers = [[answer.value, answer.confidence] for x in inputs for answer in all_of(model(x))]
         (HERE / f"{name}-{FORMAT}.json").write_text(json.dumps(answers) + "\n")
 
 

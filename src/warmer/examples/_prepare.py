@@ -348,9 +348,7 @@ def _check_answer(table: Table, name: str, columns: Columns) -> None:
     cells = table.columns[name]
     words = cells
     if cells.dtype == object:
-        words = np.array(
-            [cell.tobytes() if isinstance(cell, np.ndarray) else str(cell) for cell in cells], dtype=object
-        )
+        words = np.array([cell.tobytes() if hasattr(cell, "tobytes") else str(cell) for cell in cells], dtype=object)
     different = len(pd.unique(words))
     if different == 1:
         raise InputError(

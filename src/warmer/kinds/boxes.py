@@ -237,7 +237,7 @@ class Boxes(Kind):
 
     def head(self, plan: Plan, spec: FeatureSpec) -> BoxesHead:
         """Return what finds things."""
-        return BoxesHead(spec, self.labels, _WIDTH)
+        return BoxesHead(spec, self.labels, 2 * plan.width or _WIDTH)
 
 
 def _parsed(cell: Any) -> tuple[float, float, list[tuple[str, float, float, float, float]]]:
