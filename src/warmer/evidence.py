@@ -31,7 +31,7 @@ _LOOKED_AT = 500
 _REMEMBERED = 200_000
 _FEWEST_FOR_SETS = 20
 _TIMED = 64
-_REPORT = 1.0
+_REPORT, _SCORED = 1.0, 0.02
 _TEXT = 400
 _DRAWN = 320
 
@@ -56,9 +56,17 @@ def halves(prepared: Prepared) -> tuple[Array, Array]:
     return (rows[~later], rows[later]) if 0 < later.sum() < len(rows) else (rows, rows[:0])
 
 
+def tested(prepared: Prepared, head: Head) -> Array:
+    """Return the test rows to judge by, thinned out evenly where answers are slow to make."""
+    rows = prepared.rows(_split.TEST)
+    if head.judged is None or len(rows) <= head.judged:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, head.judged).astype(int)]
+
+
 def compare(head: Head, prepared: Prepared) -> dict[str, dict[str, Any]]:
     """Return the baselines on the test part: name → {"what", "scores"}; made before training, so that their time is known."""
-    test, training = part(prepared, prepared.rows(_split.TEST)), part(prepared, prepared.rows(_split.TRAIN))
+    test, training = part(prepared, tested(prepared, head)), part(prepared, prepared.rows(_split.TRAIN))
     truths = head.truths(prepared.y.batch(test.targets.take(test.rows), torch.device("cpu")))
     chosen = [scores.get(name) for name in head.scores]
     found = {}
@@ -78,13 +86,21 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
     """Return about how long `judge` and a report will take, by timing a small part of it."""
     head = network.head
     assert isinstance(head, Head)
-    rows = prepared.rows(_split.TEST)
+    rows = tested(prepared, head)
     few = part(prepared, rows[:_TIMED])
     began = time.perf_counter()
     judged = Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
+    seen = time.perf_counter()
     head.answers(judged.outputs())
-    each = (time.perf_counter() - began) / len(few.rows)
-    computed = len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT
+    each = (time.perf_counter() - (began if head.judged is None else seen)) / len(few.rows)
+    if head.judged is not None:  # made once, of the test examples alone; of the others no more is asked than outputs
+        return (
+            each * len(rows)
+            + (seen - began) / len(few.rows) * computed_of(prepared, rows)
+            + _REPORT
+            + _SCORED * len(rows)
+        )
+    computed = computed_of(prepared, rows)
     constant = head.constant(len(rows))
     resampled = 0.0
     if constant is not None:
@@ -98,6 +114,11 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
     return each * computed + resampled + _REPORT
 
 
+def computed_of(prepared: Prepared, rows: Array) -> int:
+    """Return how many examples the network computes outputs for while it is judged by some rows."""
+    return len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT
+
+
 def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Calibrate the model on validation examples, score it on test examples, and return all evidence as plain JSON.
 
@@ -105,7 +126,7 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
     """
     head, device = model.head, torch.device("cpu")
     choosing, later = halves(prepared)
-    test = part(prepared, prepared.rows(_split.TEST))
+    test = part(prepared, tested(prepared, head))
     chosen = [scores.get(name) for name in head.scores]
     asked = _judgement(model, test, device)
     targets = asked.targets

@@ -522,6 +522,9 @@ class Head(nn.Module, ABC):
     scores: tuple[Any, ...] = ()
     """Scores shown by default, the first being the one that chooses between checkpoints."""
 
+    judged: int | None = None
+    """How many test examples its answers are judged by at the most, where they are slow to make; None: all."""
+
     quick: bool = False
     """Set while training: answers that only choose between checkpoints may be found with less care."""
 

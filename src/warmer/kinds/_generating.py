@@ -28,7 +28,7 @@ METHODS = ("flow", "vae", "gan")
 
 _CONDITION = 64
 _AT_ONCE = 128
-_STEPS, _FEW_STEPS, _GUIDANCE, _LEFT_OUT = 12, 6, 1.5, 0.1
+_STEPS, _FEW_STEPS, _GUIDANCE, _LEFT_OUT = 10, 6, 1.5, 0.1
 _FREE, _PENALTY = 0.1, 1.0
 _SHOWN, _NEIGHBOURS, _REMEMBERED = 40, 8, 2_000
 
@@ -44,6 +44,7 @@ class GeneratingHead(Head):
     """
 
     scores = ("frechet",)
+    judged = 1_000
 
     def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int) -> None:
         super().__init__(spec.members)

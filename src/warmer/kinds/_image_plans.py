@@ -66,7 +66,7 @@ def generated(method: str, n: int) -> Proposal:
         "warmup": (0.03, "share of the steps in which the learning rate climbs"),
         "cooldown": (0.6, "share of the steps in which it falls"),
         "clip": (0.0 if method == "gan" else 1.0, "largest norm of the gradient"),
-        "validations": (5, "times pictures are made and judged, at the most"),
+        "validations": (3, "times pictures are made and judged, at the most"),
         "advice": (False, "short runs say little about pictures"),
         "members": (1, "one network"),
         "folds": (1, "one network"),
