@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -217,3 +218,17 @@ def test_finds_digits_it_never_saw(tmp_path):
     assert name == "coco.json"
     assert {one["category"] for one in json.loads(data)} <= {"0", "1", "7"}
     assert again.test(digits_on_fields(20, 7)).scores["ap50"] > 0.4
+
+
+def test_predict_writes_boxes_drawn_and_as_coco(tmp_path, capsys):
+    from warmer.cli.app import run
+
+    golden = Path(__file__).parent / "golden" / "discs-1.safetensors"
+    field = np.pad(np.full((5, 5), 255, np.uint8), ((4, 3), (1, 6)))
+    Image.fromarray(field).save(tmp_path / "one.png")
+    assert run(["predict", str(golden), str(tmp_path / "one.png"), "--json", "--out", str(tmp_path / "made")]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert line["value"][0]["label"] in ("left", "right")
+    results = json.loads((tmp_path / "made" / "coco.json").read_text())
+    assert [one["score"] for one in results] == [one["score"] for one in line["value"]]
+    assert any(place.suffix == ".png" for place in (tmp_path / "made").iterdir())

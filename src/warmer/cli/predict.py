@@ -30,20 +30,28 @@ def run(
 
     from warmer.cli import _inputs, _printer
     from warmer.errors import InputError
+    from warmer.files import write_whole
     from warmer.opening import open_model
 
     found = open_model(model)
     failed, done = 0, 0
-    kept = []
+    kept, given = [], []
+    folder = Path(out) if out else Path(f"{Path(model).stem}-made")
     for name, cells, names, warnings in _inputs.of(found, inputs):
         for sentence in warnings:
             print(f"warmer: {sentence}", file=sys.stderr)
         for answer in found.predict(cells, names):
             done += 1
             failed += answer.value is None
+            if found.y.placed:
+                given.append(dataclasses.replace(answer, made=b""))
             if answer.made:
-                folder = Path(out) if out else Path(f"{Path(model).stem}-made")
-                answer = dataclasses.replace(answer, value=_keep(answer, folder, done))
+                told = _keep(answer, folder, done)
+                answer = (
+                    answer
+                    if isinstance(answer.value, (list, dict)) and json
+                    else dataclasses.replace(answer, value=told)
+                )
             line = as_json(answer, top)
             if json:
                 _printer.dump(line)
@@ -56,6 +64,9 @@ def run(
         del name
     if out:
         print(f"wrote {_write(kept, out)}", file=sys.stderr)
+    if (collected := found.y.collected(given)) is not None:
+        write_whole(folder / collected[0], collected[1])
+        print(f"wrote {folder / collected[0]}", file=sys.stderr)
     if failed and failed == done:
         raise InputError(f"none of the {done} inputs could be read" if done > 1 else "the input could not be read")
 
