@@ -232,3 +232,15 @@ def test_predict_writes_boxes_drawn_and_as_coco(tmp_path, capsys):
     results = json.loads((tmp_path / "made" / "coco.json").read_text())
     assert [one["score"] for one in results] == [one["score"] for one in line["value"]]
     assert any(place.suffix == ".png" for place in (tmp_path / "made").iterdir())
+
+
+def test_starts_from_a_network_that_has_learned_before(tmp_path):
+    """All of a picture is kept, though that network was used to look at the middle of a square."""
+    start = warmer.learn("digits", epochs=1, width=8, advice=False)
+    start.save(tmp_path / "start.safetensors")
+    wide = [(np.hstack([field, field]), {**cell, "size": [128, 64]}) for field, cell in digits_on_fields(60, 0)]
+    model = warmer.learn(wide, start=tmp_path / "start.safetensors", epochs=1)
+    assert (model.x.width, model.x.height) == (128, 64)
+    assert model.x.located
+    assert model.plan.batch == 8
+    assert len(model.x.view(torch.zeros(1, 1, 64, 128))) == 1

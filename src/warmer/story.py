@@ -218,6 +218,8 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: 
     proposals.append(x.beside_answers(prepared.inputs.take(rows), y, prepared.targets.take(rows)))
     if adopted is not None:
         proposals += [transfer.proposals(n), adopted.plan]
+        if y.placed:  # what finds places learns from nothing, whatever the encoder knows
+            proposals.append(y.proposals(n, "y", minutes, x))
     if encoder is not None:
         proposals.append({"folds": (1, "there is one encoder of yours")})
     elif prepared.own_validation or "validation_share" in wanted.plan:

@@ -309,7 +309,7 @@ def prepare(
     if adopted is None:
         x = _fit(columns.signature.x, columns.signature.y, table, x_names, columns, training, "x", groups, options)
     else:
-        x = _refit(adopted, table, x_names, training, groups, options)
+        x = _refit(adopted, columns.signature.y, table, x_names, training, groups, options)
     y = _fit(columns.signature.y, columns.signature.x, table, y_names, columns, training, "y", None, options)
     inputs, bad_x = fill(x, cells_of(table, x, x_names), store)
     targets, bad_y = fill(y, cells_of(table, y, y_names), "memory")
@@ -459,12 +459,18 @@ def _fit(
 
 
 def _refit(
-    adopted: Kind, table: Table, names: Sequence[str], training: Array, groups: Array | None, options: Mapping[str, Any]
+    adopted: Kind,
+    partner: str,
+    table: Table,
+    names: Sequence[str],
+    training: Array,
+    groups: Array | None,
+    options: Mapping[str, Any],
 ) -> Kind:
     """Let a kind that was fitted elsewhere see the training examples."""
     mine = {key: value for key, value in options.items() if key in adopted.options()}
     cells = cells_of(table.take(training), adopted, names)
-    return adopted.refit(cells, groups=groups, **mine)
+    return adopted.refit(cells, groups=groups, partner=kinds.get(partner), **mine)
 
 
 def _dropped(found: Prepared, bad: Mapping[int, str]) -> Prepared:

@@ -230,7 +230,9 @@ class Kind(ABC):
         """
         return None
 
-    def refit(self, cells: Cells, *, groups: Array | None = None, **options: Any) -> Self:
+    def refit(
+        self, cells: Cells, *, groups: Array | None = None, partner: type[Kind] | None = None, **options: Any
+    ) -> Self:
         """Return this kind for other training cells, keeping all that its encoder depends on; the default keeps all."""
         return self
 

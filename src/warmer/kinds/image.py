@@ -186,9 +186,13 @@ class Image(Kind):
         """Recognise an ImageNet network under timm's or torchvision's names, or an image network of transformers."""
         return adopt(cls, weights, answering)
 
-    def refit(self, cells: Cells, *, groups: Array | None = None, **options: Any) -> Self:
+    def refit(
+        self, cells: Cells, *, groups: Array | None = None, partner: type[Kind] | None = None, **options: Any
+    ) -> Self:
         """Find out whether these pictures may be mirrored, and take over the user's options."""
         found = dataclasses.replace(self, **options)
+        if partner is not None and partner.placed and not self.paired:
+            return found._locating(cells, options)
         if self.backbone and options.get("size"):
             found = dataclasses.replace(found, height=options["size"], width=options["size"])
         if options.get("flips") is not None:
@@ -200,6 +204,18 @@ class Image(Kind):
             return found
         kept = None if groups is None else groups[[i for i, _ in opened]]
         return dataclasses.replace(found, flips=_mirrors_alike(np.stack([pixels for _, pixels in opened]), kept))
+
+    def _locating(self, cells: Cells, options: Mapping[str, Any]) -> Self:
+        """Return this kind for answers that say what lies where: all of a picture is kept, in its usual shape."""
+        chosen = np.linspace(0, len(cells) - 1, min(200, len(cells))).astype(int)
+        sizes = [picture.size for i in chosen if (picture := try_open(cells[i])) is not None]
+        width, height = self.width, self.height
+        if sizes:
+            width, height = _whole_size(np.array(sizes), options.get("size") or _LONGEST_LOCATED)
+        flips = options.get("flips")
+        return dataclasses.replace(
+            self, width=width, height=height, located=True, whole=True, flips=True if flips is None else flips
+        )
 
     @property
     def shape(self) -> tuple[int | None, ...]:
