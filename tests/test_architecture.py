@@ -23,7 +23,7 @@ ORDER = [
     {"novelty"},
     {"kinds"},
     {"networks", "scores", "firststeps"},
-    {"files", "stretch"},
+    {"files", "stretch", "drawing"},
     {"signature", "plan", "errors", "words"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

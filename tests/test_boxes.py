@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 import warmer
 from warmer import examples, kinds, scores
 from warmer.errors import BadCell, InputError
-from warmer.kinds._finding import matched
+from warmer.kinds._detecting import matched
 from warmer.networks.detector import overlap, suppressed
 
 VOC = """<annotation><filename>{name}</filename><size><width>40</width><height>30</height></size>{boxes}</annotation>"""

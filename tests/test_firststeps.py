@@ -176,6 +176,7 @@ def test_a_formula_is_learned():
         ("y = y + 1", {}, "by other names"),
         ("y = x +", {}, "is no formula"),
         ("y = x", {"n": "few"}, "is a number"),
+        ("y = " + "+".join(["x"] * 600), {}, "characters"),
     ],
 )
 def test_formulas_that_cannot_be_learned(thing, options, words):

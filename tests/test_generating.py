@@ -14,7 +14,8 @@ from warmer import examples, kinds
 from warmer.errors import BadCell, InputError
 from warmer.examples._derived import derive
 from warmer.kinds._colouring import colourfulness, lab_of, rgb_of
-from warmer.kinds._picturing import CriticisedHead, beside_answers
+from warmer.kinds._moving import as_moved, shifts
+from warmer.kinds._picturing import CriticisedHead, follows
 from warmer.networks.features import Features, FeatureSpec
 from warmer.signature import Signature
 
@@ -44,6 +45,9 @@ def test_pictures_out_of_noise_are_the_wished_ones(digits, tmp_path, method):
     model.save(tmp_path / "m.safetensors")
     again = warmer.load(tmp_path / "m.safetensors")
     assert again("1").made == model("1").made
+    tested = again.test(digits)
+    assert tested.n > 300
+    assert tested.seen == sum(model.evidence["examples"][side] for side in ("train",))
     with pytest.raises(BadCell, match="none of those"):
         model("7")
 
@@ -56,6 +60,7 @@ def test_a_picture_told_through_a_few_numbers(digits):
     assert "unchanged" not in baselines, "leaving the picture as it is would be no feat"
     assert model.evidence["scores"]["psnr"] > baselines["linear"]["scores"]["psnr"] - 4
     assert model.evidence["scores"]["psnr"] > baselines["constant"]["scores"]["psnr"] + 5
+    assert model.test(digits).scores["psnr"] == pytest.approx(model.evidence["scores"]["psnr"], abs=2)
     answer = model(load_digits().images[0])
     assert "from the one that came in" in answer.value
 
@@ -70,11 +75,12 @@ def test_colours_are_found():
         disc = ((rows - y) ** 2 + (columns - x) ** 2 < 20)[..., None]
         colour = np.array([220, 60, 60]) if k % 2 else np.array([70, 110, 235])
         pairs.append({"picture": np.where(disc, colour, 128).astype(np.uint8)})
-    model = warmer.learn(pairs, signature="gray -> image", epochs=20, width=16, depth=3)
+    model = warmer.learn(pairs, signature="gray -> image", epochs=20, width=16, depth=3, flips=False)
     assert model.x.channels == 1
     found = model.evidence
     assert found["scores"]["psnr"] > found["baselines"]["unchanged"]["scores"]["psnr"] + 2
     assert found["colourfulness"] > 0.6
+    assert model.test(pairs[:20]).scores["psnr"] == pytest.approx(found["scores"]["psnr"], abs=3)
 
 
 def test_colour_spaces_agree_with_scikit_image():
@@ -90,9 +96,23 @@ def test_colour_spaces_agree_with_scikit_image():
 def test_a_critic_is_asked_for_where_a_pixel_does_not_tell_its_answer():
     generator = np.random.default_rng(0)
     x = generator.integers(0, 256, (30, 3, 32, 32), dtype=np.uint8)
-    assert beside_answers(x, 255 - x) == {}
-    other = generator.integers(0, 256, (30, 3, 32, 32), dtype=np.uint8)
-    assert beside_answers(x, other)["critic"][0] is True
+    kind = kinds.get("image").fit(list(x.transpose(0, 2, 3, 1)), partner=kinds.get("image"))
+    y = kinds.get("image").fit(list(x.transpose(0, 2, 3, 1)), role="y", partner=kinds.get("image"))
+    assert follows(x, 255 - x) == pytest.approx(1)
+    assert kind.beside_answers(x, y, 255 - x, 500) == {}
+    proposed = kind.beside_answers(x, y, generator.integers(0, 256, x.shape, dtype=np.uint8), 500)
+    assert proposed["critic"][0] is True
+    assert proposed["epochs"][0] == 120, "by how many examples there are, not by how many were looked at"
+
+
+def test_pairs_are_moved_by_whole_pixels():
+    """Noise must not be smoothed on the way: every pixel of a moved picture stood in it before."""
+    x = torch.rand(8, 3, 20, 30)
+    movement = shifts(8, 2, (20, 30), True, torch.Generator().manual_seed(0))
+    found = as_moved(x, movement)
+    assert not torch.equal(found, x)
+    for before, after in zip(x, found, strict=True):
+        assert torch.cdist(after.reshape(-1, 1), before.reshape(-1, 1)).amin(1).max() < 1 / 510
 
 
 def test_each_rival_learns_from_its_own_loss_alone():

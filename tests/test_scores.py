@@ -135,3 +135,14 @@ def test_wilsons_interval(share, n):
     low, high = scores.wilson(share, n)
     assert 0 <= low <= high <= 1
     assert low - 1e-9 <= share <= high + 1e-9
+
+
+def test_the_interval_of_overlapping_stretches_is_wider_than_if_they_were_apart():
+    """Neighbours share all but one of their steps, so they tell little more than one of them."""
+    wrong = np.random.default_rng(0).normal(size=400).cumsum() / 8
+    stretches = np.lib.stride_tricks.sliding_window_view(wrong, 24)[:, :, None]
+    low, high = scores.interval(scores.get("mse"), stretches, np.zeros_like(stretches))
+    generator = np.random.default_rng(0)
+    each = np.square(stretches).mean((1, 2))
+    apart = np.quantile([each[generator.integers(0, len(each), len(each))].mean() for _ in range(200)], [0.025, 0.975])
+    assert high - low > 2 * (apart[1] - apart[0])

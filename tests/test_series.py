@@ -80,6 +80,12 @@ def test_what_cannot_be_forecast_is_refused_in_a_sentence(frame, options, words)
         examples.open(frame, **options)
 
 
+def test_a_mistyped_answer_is_told():
+    for source, options in ((waves(), {"horizon": 6}), ("digits", {})):
+        with pytest.raises(InputError, match="no column"):
+            warmer.learn(source, y="laod", **options)
+
+
 def test_linear_ways_start_as_the_mean_and_keep_the_level():
     x = torch.randn(3, 2, 30).cumsum(-1)
     way = Linear(30, 5)

@@ -101,7 +101,7 @@ class Course:
         self.started, self.loss = started, loss
         self.device = devices.choose(plan)
         self.training = evidence.learned(prepared, prepared.rows(_split.TRAIN))
-        self.validation = evidence.learned(prepared, evidence.halves(prepared)[0])
+        self.validation = evidence.learned(prepared, evidence.halves(prepared)[0]).at_most(self.head.judged)
         self.history: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.trail: Plane | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import platform
 import time
 from collections.abc import Mapping
@@ -13,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from warmer import scores
+from warmer.drawing import embedded, picture_png
 from warmer.examples import _split
 from warmer.examples._prepare import Prepared
 from warmer.kinds._contract import Head
-from warmer.model import Model, png, short
+from warmer.model import Model, short
 from warmer.networks.network import Network
 from warmer.novelty import Novelty
 from warmer.plan import Plan
@@ -31,7 +31,7 @@ _LOOKED_AT = 500
 _REMEMBERED = 200_000
 _FEWEST_FOR_SETS = 20
 _TIMED = 64
-_REPORT, _SCORED = 1.0, 0.02
+_REPORT = 1.0
 _TEXT = 400
 _DRAWN = 320
 
@@ -56,17 +56,14 @@ def halves(prepared: Prepared) -> tuple[Array, Array]:
     return (rows[~later], rows[later]) if 0 < later.sum() < len(rows) else (rows, rows[:0])
 
 
-def tested(prepared: Prepared, head: Head) -> Array:
-    """Return the test rows to judge by, thinned out evenly where answers are slow to make."""
-    rows = prepared.rows(_split.TEST)
-    if head.judged is None or len(rows) <= head.judged:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, head.judged).astype(int)]
+def tested(prepared: Prepared, head: Head) -> Part:
+    """Return the test examples to judge by, fewer of them where answers are slow to make."""
+    return part(prepared, prepared.rows(_split.TEST)).at_most(head.judged)
 
 
 def compare(head: Head, prepared: Prepared) -> dict[str, dict[str, Any]]:
     """Return the baselines on the test part: name → {"what", "scores"}; made before training, so that their time is known."""
-    test, training = part(prepared, tested(prepared, head)), part(prepared, prepared.rows(_split.TRAIN))
+    test, training = tested(prepared, head), part(prepared, prepared.rows(_split.TRAIN))
     truths = head.truths(prepared.y.batch(test.targets.take(test.rows), torch.device("cpu")))
     chosen = [scores.get(name) for name in head.scores]
     found = {}
@@ -86,21 +83,14 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
     """Return about how long `judge` and a report will take, by timing a small part of it."""
     head = network.head
     assert isinstance(head, Head)
-    rows = tested(prepared, head)
+    rows = tested(prepared, head).rows
     few = part(prepared, rows[:_TIMED])
     began = time.perf_counter()
     judged = Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
     seen = time.perf_counter()
     head.answers(judged.outputs())
-    each = (time.perf_counter() - (began if head.judged is None else seen)) / len(few.rows)
-    if head.judged is not None:  # made once, of the test examples alone; of the others no more is asked than outputs
-        return (
-            each * len(rows)
-            + (seen - began) / len(few.rows) * computed_of(prepared, rows)
-            + _REPORT
-            + _SCORED * len(rows)
-        )
-    computed = computed_of(prepared, rows)
+    each, answered = (seen - began) / len(few.rows), (time.perf_counter() - seen) / len(few.rows)
+    computed = len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT
     constant = head.constant(len(rows))
     resampled = 0.0
     if constant is not None:
@@ -111,12 +101,9 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
             shared = score.parts is not None or score.redrawn is not None
             again = 3 if shared else scores.resamples(constant[0], len(rows))
             resampled += (time.perf_counter() - began) * again
-    return each * computed + resampled + _REPORT
-
-
-def computed_of(prepared: Prepared, rows: Array) -> int:
-    """Return how many examples the network computes outputs for while it is judged by some rows."""
-    return len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT
+    # Answers are asked for several times; those that are slow to make are made once, of the test examples alone.
+    asked = computed if head.judged is None else len(rows)
+    return each * computed + answered * asked + resampled + _REPORT
 
 
 def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -126,7 +113,7 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
     """
     head, device = model.head, torch.device("cpu")
     choosing, later = halves(prepared)
-    test = part(prepared, tested(prepared, head))
+    test = tested(prepared, head)
     chosen = [scores.get(name) for name in head.scores]
     asked = _judgement(model, test, device)
     targets = asked.targets
@@ -216,8 +203,12 @@ def _mistakes(
                 "answer": answer.value,
                 "confidence": answer.confidence,
                 "loss": float(losses[place]),
-                **({"picture": png(picture)} if picture is not None else {"shown": _shown(prepared, row, array)}),
-                **({"sound": base64.b64encode(sound).decode()} if sound is not None else {}),
+                **(
+                    {"picture": _shown_picture(picture, 96)}
+                    if picture is not None
+                    else {"shown": _shown(prepared, row, array)}
+                ),
+                **({"sound": embedded(sound)} if sound is not None else {}),
             }
         )
     return found
@@ -225,19 +216,24 @@ def _mistakes(
 
 def _beside_inputs(found: dict[str, Any], prepared: Prepared, test: Part) -> dict[str, Any]:
     """Put the input's picture beside each thing that was made of it."""
+    kept = []
     for one in found.get("made", []):
         row = int(test.rows[one["place"]])
         array = prepared.inputs.take(np.array([row]))[0]
         picture = prepared.x.picture(array)
-        if picture is not None and "answer_value" in one:
-            drawn = (prepared.y.drawn(one.pop(f"{what}_value"), picture) for what in ("answer", "truth"))
-            one["answer"], one["truth"] = (png(both, _DRAWN) for both in drawn)
-            one["drawn"] = True
-        elif picture is not None:
-            one["input"] = png(picture, 128)
-        else:
-            one["said"] = _shown(prepared, row, array)
-    return found
+        if "answer_value" in one:  # to be drawn over the input, where that is a picture
+            both = {what: prepared.y.drawn(one[f"{what}_value"], picture) for what in ("answer", "truth") if picture}
+            kept += [{"drawn": True, **{what: _shown_picture(drawn, _DRAWN) for what, drawn in both.items()}}] * bool(
+                both
+            )
+            continue
+        shown = {"said": _shown(prepared, row, array)} if picture is None else {"input": _shown_picture(picture, 128)}
+        kept.append({**one, **shown})
+    return {**found, "made": kept} if kept else {name: value for name, value in found.items() if name != "made"}
+
+
+def _shown_picture(picture: Any, side: int) -> str:
+    return embedded(picture_png(picture, side))
 
 
 def _shown(prepared: Prepared, row: int, array: Array) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +16,7 @@ from torch import Tensor, nn
 
 from warmer import examples, kinds, scores
 from warmer.errors import BadCell, InputError, NotAModel
-from warmer.examples import _prepare, _split
+from warmer.examples import _derived, _prepare, _split
 from warmer.examples._contract import Ledger, Table, missing
 from warmer.examples._store import Store, fill
 from warmer.files import write_whole
@@ -246,6 +244,7 @@ class Model:
             InputError: none of them can be used.
         """
         table = examples.open(thing, **self.x.opening(self.y, last=False))
+        table = _derived.again(table, self.signature, self.x_names, self.y_names)
         ledger = table.ledger
         answers = self._answer_columns(table)
         for name in answers:
@@ -287,7 +286,7 @@ class Model:
         return table.columns[answers[0]]
 
     def _score(self, part: Part, table: Table, ledger: Ledger, with_intervals: bool) -> TestResult:
-        device = torch.device("cpu")
+        part, device = part.at_most(self.head.judged), torch.device("cpu")
         judged = Judgement(self.network, self.x, self.y, part, device, self.plan)
         outputs, targets = judged.outputs(), judged.targets
         answers, truths = self.head.answers(outputs), self.head.truths(targets)
@@ -312,7 +311,9 @@ class Model:
         table = self.under_own_names(table)
         if self.seen is None or not all(name in table.columns for name in self.x_names):
             return None
-        keys, _ = _split.keys(table, self.x_names)
+        # Where x is made out of y, it is both that make an example what it is.
+        names = (*self.x_names, *self.y_names) if self.x.derived else self.x_names
+        keys, _ = _split.keys(table, names)
         return np.isin(short(keys), self.seen.numpy())
 
     def _seen(self, table: Table, rows: Array) -> int | None:
@@ -445,15 +446,6 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not plain JSON")
-
-
-def png(picture: Any, side: int = 96) -> str:
-    """Return a PIL picture as base64 PNG, scaled so that its longer side is `side` pixels."""
-    scale = side / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    data = io.BytesIO()
-    picture.resize(size, 0 if scale > 1 else 3).save(data, "PNG")
-    return base64.b64encode(data.getvalue()).decode()
 
 
 def features(model: Model, cells: Iterable[Any]) -> Tensor:

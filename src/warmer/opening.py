@@ -11,10 +11,10 @@ from warmer import kinds
 from warmer.errors import InputError, NoAnswers
 from warmer.kinds._contract import Adopted, Kind
 from warmer.model import Model, build, load
-from warmer.networks import weights
+from warmer.networks import judge, weights
 from warmer.plan import Plan, Proposal
 
-SHIPPED = Path(__file__).parent / "shipped" / "network.safetensors"
+SHIPPED = judge.FILE
 """The network that comes with this package, for painting and dreaming without anything to download."""
 
 SHAPING = ("width", "depth", "members", "folds", "stride", "pooling", "dropout", "activation")

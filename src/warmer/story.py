@@ -15,7 +15,7 @@ from torch import nn
 from warmer import evidence, examples, kinds, opening
 from warmer.course import Course, Listener, Silence
 from warmer.errors import InputError, UnknownName
-from warmer.examples import _derived, _prepare, _split
+from warmer.examples import _derived, _prepare, _series, _split
 from warmer.examples._contract import Table
 from warmer.examples._prepare import Columns, Prepared
 from warmer.kinds._contract import Adopted
@@ -181,8 +181,8 @@ def _recognised(
 ) -> tuple[Table, Columns, Mapping[str, Any]]:
     """Return the examples, what was decided about their columns, and options of the kinds."""
     table = examples.open(source, y, **wanted.source)
-    if table.y in table.columns and not set(y) <= set(table.columns):
-        y = (str(table.y),)  # rows became stretches of a series, and the column asked for their answer
+    if _series.asked(wanted.source):
+        y = (str(table.y),)  # rows became stretches, and the columns asked for what is forecast of them
     found = _derived.derive(table, Signature.parse(signature) if signature else None, x, y)
     named = tuple(found.x) or tuple(name for name in (adopted.x_names if adopted else ()) if name in table.columns)
     group = wanted.plan.get("group")
@@ -215,7 +215,7 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: 
     x, y = prepared.x, prepared.y
     proposals = [x.proposals(n, "x", minutes, y), y.proposals(n, "y", minutes, x)]
     rows = prepared.rows(_split.TRAIN)[:_LOOKED_AT]
-    proposals.append(x.beside_answers(prepared.inputs.take(rows), y, prepared.targets.take(rows)))
+    proposals.append(x.beside_answers(prepared.inputs.take(rows), y, prepared.targets.take(rows), n))
     if adopted is not None:
         proposals += [transfer.proposals(n), adopted.plan]
         if y.placed:  # what finds places learns from nothing, whatever the encoder knows

@@ -33,6 +33,9 @@ def answers_like(score):
     if score.name in PICTURES:
         pictures = generator.random((40, 3, 9, 11)).astype(np.float32)
         return pictures, pictures.copy(), np.clip(pictures + 0.2 * generator.normal(size=pictures.shape), 0, 1)
+    if score.name in SERIES:
+        steps = generator.normal(size=(60, 4, 2))
+        return steps, steps.copy(), steps + generator.normal(size=steps.shape)
     if score.name in BOXES:
         truths, perfect, poor = (np.empty(30, dtype=object) for _ in range(3))
         for k in range(30):

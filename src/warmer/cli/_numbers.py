@@ -1,8 +1,6 @@
-"""Numbers on the command line, and JSON without torch."""
+"""Numbers on the command line."""
 
 from __future__ import annotations
-
-from typing import Any
 
 
 def of(option: str, text: str) -> list[float]:
@@ -18,10 +16,3 @@ def of(option: str, text: str) -> list[float]:
     if not found or not all(math.isfinite(number) for number in found):
         raise InputError(f"`{option}` takes numbers such as 3,2,4,2, not `{text}`")
     return found
-
-
-def dump(data: dict[str, Any]) -> None:
-    """Print one JSON object."""
-    import json
-
-    print(json.dumps(data, ensure_ascii=False))

@@ -24,13 +24,13 @@ def run(
     import sys
     from pathlib import Path
 
-    from warmer.cli import _numbers
+    from warmer.cli import _numbers, _printer
     from warmer.files import write_whole
     from warmer.firststeps import descend
 
     found = descend(formula, _numbers.of("--start", start), method=method, step=step, steps=steps)
     if json:
-        _numbers.dump({**found.to_json(), "picture": out})
+        _printer.dump({**found.to_json(), "picture": out})
     else:
         count = len(found.points)
         for place, (point, value) in enumerate(zip(found.points, found.values, strict=True)):

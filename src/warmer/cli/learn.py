@@ -150,9 +150,10 @@ def _pairs(texts: list[str], option: str) -> dict[str, str]:
 
 def _stem(examples: str) -> str:
     """Return what a model of these examples is called when nobody says otherwise."""
+    import os
     from pathlib import Path
 
-    if "=" in examples and not Path(examples[:250]).exists():
+    if "=" in examples and not os.path.exists(examples):
         return "formula"
     path = Path(examples).resolve()
     name = path.name

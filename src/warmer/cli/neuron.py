@@ -24,7 +24,7 @@ def run(
     import sys
     from pathlib import Path
 
-    from warmer.cli import _numbers
+    from warmer.cli import _numbers, _printer
     from warmer.errors import InputError
     from warmer.files import write_whole
     from warmer.firststeps import Neuron
@@ -35,7 +35,7 @@ def run(
     neuron = Neuron(tuple(_numbers.of("--weights", weights)), -threshold if threshold is not None else bias, activation)
     lines = neuron.steps(given)
     if json:
-        _numbers.dump({"sum": neuron.total(given), "value": neuron(given), "steps": lines, "picture": out})
+        _printer.dump({"sum": neuron.total(given), "value": neuron(given), "steps": lines, "picture": out})
     else:
         print("\n".join(lines))
     write_whole(Path(out), neuron.picture(given))

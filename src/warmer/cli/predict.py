@@ -46,19 +46,16 @@ def run(
             if found.y.placed:
                 given.append(dataclasses.replace(answer, made=b""))
             if answer.made:
-                told = _keep(answer, folder, done)
-                answer = (
-                    answer
-                    if isinstance(answer.value, (list, dict)) and json
-                    else dataclasses.replace(answer, value=told)
-                )
-            line = as_json(answer, top)
+                place = _keep(answer, folder, done)
+                if not isinstance(answer.value, (list, dict)):  # boxes and forecasts are values besides
+                    answer = dataclasses.replace(answer, value=place)
+            line = {**as_json(answer, top), **({"made": place} if answer.made else {})}
             if json:
                 _printer.dump(line)
             elif answer.value is None:
                 print(f"{answer.input}  not answered: {answer.notes[0].removeprefix(answer.input + ': ')}")
             else:
-                print(as_text(answer, top))
+                print(f"{answer.input}  {place}" if answer.made else as_text(answer, top))
             if out:
                 kept.append(line)
         del name
@@ -103,7 +100,7 @@ def as_text(answer: object, top: int) -> str:
         text = f"{answer.input}  {told}"
     else:
         text = f"{answer.input}  {answer.value}"
-        if within and coverage and not answer.made:
+        if within and coverage:
             text += f"  ({coverage:.0%} of such answers lie between {within[0]} and {within[-1]})"
     return text + (f"  — unlike the training examples: {answer.unusual}" if answer.unusual else "")
 

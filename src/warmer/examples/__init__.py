@@ -13,6 +13,7 @@ A source is a module with
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -78,7 +79,7 @@ def _unreadable(thing: Any) -> InputError:
     if isinstance(thing, (str, Path)):
         from warmer.examples import builtin, formula
 
-        if not Path(thing).exists():
+        if not os.path.exists(thing):
             names = ", ".join(sorted({*builtin.NAMES, *formula.NAMES}))
             return Missing(f"there is no file or folder `{thing}`, and no built-in examples of that name ({names})")
         return InputError(

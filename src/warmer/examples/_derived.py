@@ -60,6 +60,20 @@ def derive(table: Table, signature: Signature | None, x: Sequence[str], y: Seque
     return Derived(_with(table, maker.name, made, column), signature, (maker.name,), (column,))
 
 
+def again(table: Table, signature: Signature, x: Sequence[str], y: Sequence[str]) -> Table:
+    """Return other examples with x made out of y, for a model that learned from such: its signature and columns."""
+    there = [name for name in y if name in table.columns]
+    if kinds.get(signature.x).derived:
+        found = derive(table, signature, (), there).table
+        return dataclasses.replace(
+            found, columns={y[0] if n == found.y else n: c for n, c in found.columns.items()}, y=y[0]
+        )
+    if tuple(y) == (ITSELF,) and not there:
+        named = [name for name in x if name in table.columns]
+        return derive(table, Signature(signature.x, ITSELF), named, ()).table
+    return table
+
+
 def _with(table: Table, name: str, cells: Array, y: str) -> Table:
     columns = {other: old for other, old in table.columns.items() if other != name}
     return dataclasses.replace(table, columns={**columns, name: cells}, y=y)

@@ -24,6 +24,11 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(ARCHIVES)
 
 
+def is_tree(path: Path) -> bool:
+    """Tell whether a path is a folder or an archive that is there; any text may be asked about, however long."""
+    return os.path.isdir(path) or (os.path.isfile(path) and is_archive(path))
+
+
 def walk(path: Path, ledger: Ledger) -> list[tuple[PurePosixPath, File]]:
     """Return (path inside, file) of every file below, hidden ones left out, sorted by name.
 

@@ -23,8 +23,7 @@ def claims(thing: Any) -> bool:
     if not isinstance(thing, (str, Path)) or thing == "":
         return False
     path = Path(thing)
-    there = path.is_dir() or (path.is_file() and _tree.is_archive(path))
-    return there and not annotated(path)
+    return _tree.is_tree(path) and not annotated(path)
 
 
 def sample(folder: Path) -> Any:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -28,7 +29,7 @@ _MOST_UNPACKED = 4 * 2**30
 
 def claims(thing: Any) -> bool:
     """Claim files whose names end like a table's."""
-    return isinstance(thing, (str, Path)) and Path(thing).is_file() and _suffix(Path(thing)) in _SUFFIXES
+    return isinstance(thing, (str, Path)) and os.path.isfile(thing) and _suffix(Path(thing)) in _SUFFIXES
 
 
 def sample(folder: Path) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmer import drawing
 from warmer.errors import InputError, UnknownName
 from warmer.firststeps.formula import Formula
 
@@ -19,7 +19,7 @@ _FLAT, _STILL = 1e-8, 1e-10
 _FAR = 1e12
 _KEPT, _SQUARES = 0.9, 0.999
 _HALF = 1e-4
-_FINE = 1e-6
+_FINE, _MOST_TRIED = 1e-6, 1_000
 
 
 @dataclass
@@ -137,15 +137,11 @@ class Path:
 
     def picture(self) -> bytes:
         """Draw the way as PNG: on the curve; on the surface and from above; or its values where there are more variables."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
+        figure = drawing.figure(10, 4.2)
         draw = {1: self._on_the_curve, 2: self._on_the_surface}.get(self.formula.dimensions, self._values_alone)
         draw(figure)
         figure.suptitle(f"{self.formula.text} by {self.method}, step {self.step:g}: {self.outcome}", fontsize=10)
-        data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=120)
-        return data.getvalue()
+        return drawing.png(figure)
 
     def _shown(self) -> Array:
         good = np.isfinite(self.points).all(1) & np.isfinite(self.values)
@@ -153,16 +149,15 @@ class Path:
         return self.points[good & near]
 
     def _on_the_curve(self, figure: Any) -> None:
-        axes, points = figure.add_subplot(), self._shown()[:, 0]
+        axes, points = drawing.open_sides(figure.add_subplot()), self._shown()[:, 0]
         low, high = min(points.min(), -1), max(points.max(), 1)
         xs = np.linspace(low - 0.3 * (high - low), high + 0.3 * (high - low), 800)
-        axes.plot(xs, self.formula(xs) + 0 * xs, color="#2a6f97", linewidth=1.6)
+        axes.plot(xs, self.formula(xs) + 0 * xs, color=drawing.COLD, linewidth=1.6)
         ys = np.array([float(self.formula(p)) for p in points])
-        axes.plot(points, ys, "-", color="#d1495b", linewidth=0.8, alpha=0.7)
-        axes.scatter(points, ys, c=np.arange(len(points)), cmap="autumn_r", edgecolor="#222222", zorder=3, s=36)
+        axes.plot(points, ys, "-", color=drawing.WARM, linewidth=0.8, alpha=0.7)
+        axes.scatter(points, ys, c=np.arange(len(points)), cmap="autumn_r", edgecolor=drawing.INK, zorder=3, s=36)
         axes.annotate("start", (points[0], ys[0]), textcoords="offset points", xytext=(8, 4))
         axes.set(xlabel=self.formula.variables[0], ylabel="value")
-        axes.spines[["top", "right"]].set_visible(False)
 
     def _on_the_surface(self, figure: Any) -> None:
         points = self._shown()
@@ -175,18 +170,17 @@ class Path:
         ground, above = figure.add_subplot(1, 2, 1, projection="3d"), figure.add_subplot(1, 2, 2)
         ground.plot_surface(x, y, z, cmap="viridis", alpha=0.65, linewidth=0)
         heights = np.array([float(self.formula(*p)) for p in points])
-        ground.plot(points[:, 0], points[:, 1], heights, "o-", color="#d1495b", markersize=3)
+        ground.plot(points[:, 0], points[:, 1], heights, "o-", color=drawing.WARM, markersize=3)
         above.contour(x, y, z, levels=18, cmap="viridis", linewidths=0.8)
-        above.plot(points[:, 0], points[:, 1], "o-", color="#d1495b", markersize=4)
+        above.plot(points[:, 0], points[:, 1], "o-", color=drawing.WARM, markersize=4)
         above.annotate("start", points[0], textcoords="offset points", xytext=(6, 6))
         for axes in (ground, above):
             axes.set(xlabel=self.formula.variables[0], ylabel=self.formula.variables[1])
 
     def _values_alone(self, figure: Any) -> None:
-        axes = figure.add_subplot()
-        axes.plot(self.values, "o-", color="#d1495b", markersize=3)
+        axes = drawing.open_sides(figure.add_subplot())
+        axes.plot(self.values, "o-", color=drawing.WARM, markersize=3)
         axes.set(xlabel="step", ylabel="value")
-        axes.spines[["top", "right"]].set_visible(False)
 
 
 def descend(
@@ -275,7 +269,9 @@ def _sentence(f: Formula, points: Array, values: list[float], outcome: str, meth
 def _bottom(f: Formula, x: Array, step: float) -> Array:
     """Return where hot and cold ends when its step is halved again and again."""
     state = State(np.zeros_like(x), np.zeros_like(x))
-    while step > _FINE:
+    for _ in range(_MOST_TRIED):
+        if step <= _FINE:
+            break
         following = _hot_and_cold(f, x, step, state)
         if following is None:
             step /= 2

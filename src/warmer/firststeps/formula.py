@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -145,7 +144,7 @@ class Formula:
         found = np.array([(self.gradient(point + s) - self.gradient(point - s)) / (2 * _HALF) for s in steps])
         return (found + found.T) / 2
 
-    @cached_property
+    @property
     def dimensions(self) -> int:
         """How many variables there are."""
         return len(self.variables)

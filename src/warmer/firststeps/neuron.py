@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from warmer import drawing
 from warmer.errors import InputError, UnknownName
 
 Array = NDArray[np.float64]
@@ -113,18 +113,17 @@ class Neuron:
 
     def picture(self, inputs: Sequence[float]) -> bytes:
         """Draw the neuron with its numbers, and its activation with the slope, as PNG."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(10, 4), layout="constrained")
+        figure = drawing.figure(10, 4)
         left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+        drawing.open_sides(right)
         total, answer = self.total(inputs), self(inputs)
         heights = np.linspace(1, -1, len(inputs)) if len(inputs) > 1 else np.zeros(1)
         middle = {"ha": "center", "va": "center", "zorder": 3}
         largest = max((abs(w) for w in self.weights), default=0) or 1
         for x, w, y in zip(inputs, self.weights, heights, strict=True):
-            colour = "#2a6f97" if w >= 0 else "#d1495b"
+            colour = drawing.COLD if w >= 0 else drawing.WARM
             left.plot([0, 1.5], [y, 0], color=colour, linewidth=0.8 + 2.2 * abs(w) / largest, zorder=1)
-            round_box = {"boxstyle": "circle", "facecolor": "#e8eef2", "edgecolor": "#2a6f97"}
+            round_box = {"boxstyle": "circle", "facecolor": "#e8eef2", "edgecolor": drawing.COLD}
             left.text(0, y, _n(x), bbox=round_box, **middle)
             plain = {"facecolor": "white", "edgecolor": "none", "pad": 1}
             left.text(0.62, y * (1 - 0.62 / 1.5), f"×{_n(w, True)}", fontsize=9, bbox=plain, **middle)
@@ -132,7 +131,7 @@ class Neuron:
         lit = {
             "boxstyle": "circle,pad=0.5",
             "facecolor": "#fff3b0" if answer > 0 else "#eeeeee",
-            "edgecolor": "#222222",
+            "edgecolor": drawing.INK,
         }
         left.text(1.5, 0, told, bbox=lit, **middle)
         left.annotate(
@@ -145,16 +144,13 @@ class Neuron:
         curve, slope, words = ACTIVATIONS[self.activation]
         right.axhline(0, color="#bbbbbb", linewidth=0.6)
         right.axvline(0, color="#bbbbbb", linewidth=0.6)
-        right.plot(xs, curve(xs), color="#2a6f97", linewidth=2, label=self.activation)
-        right.plot(xs, slope(xs), color="#d1495b", linewidth=1, linestyle="--", label="its slope")
-        right.plot([total], [answer], "o", color="#222222", label="this neuron")
+        right.plot(xs, curve(xs), color=drawing.COLD, linewidth=2, label=self.activation)
+        right.plot(xs, slope(xs), color=drawing.WARM, linewidth=1, linestyle="--", label="its slope")
+        right.plot([total], [answer], "o", color=drawing.INK, label="this neuron")
         right.set(xlabel="weighted sum plus bias", title=words)
         right.title.set_fontsize(9)
-        right.spines[["top", "right"]].set_visible(False)
         right.legend(frameon=False, loc="upper left")
-        data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=120)
-        return data.getvalue()
+        return drawing.png(figure)
 
 
 def _n(number: float, inside: bool = False) -> str:

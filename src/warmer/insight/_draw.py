@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from warmer.drawing import COLD as COLD
+from warmer.drawing import INK as INK
+from warmer.drawing import WARM as WARM
+from warmer.drawing import figure as figure
+from warmer.drawing import picture_png
+from warmer.drawing import png as png
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Array = NDArray[Any]
-
-WARM, COLD, INK = "#d1495b", "#2e6f95", "#333333"
 
 
 def image(x: Tensor) -> Array:
@@ -31,13 +34,6 @@ def stretched(x: Array) -> Array:
     return np.asarray(x / (2 * most) + 0.5)
 
 
-def figure(width: float, height: float) -> Figure:
-    """Return an empty figure of that size in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def plain(axes: Axes, title: str = "") -> Axes:
     """Take the frame off a plot of a picture."""
     axes.set_xticks([])
@@ -46,13 +42,6 @@ def plain(axes: Axes, title: str = "") -> Axes:
     if title:
         axes.set_title(title, fontsize=8, color=INK)
     return axes
-
-
-def png(drawn: Figure) -> bytes:
-    """Return a figure as PNG."""
-    data = io.BytesIO()
-    drawn.savefig(data, format="png", dpi=110, bbox_inches="tight", pad_inches=0.08)
-    return data.getvalue()
 
 
 def grid(
@@ -91,6 +80,4 @@ def png_of(x: Tensor) -> bytes:
     """Return one picture `[channels, height, width]` in 0..1 as PNG at its own size."""
     from PIL import Image
 
-    data = io.BytesIO()
-    Image.fromarray((image(x) * 255).round().astype(np.uint8)).save(data, "PNG")
-    return data.getvalue()
+    return picture_png(Image.fromarray((image(x) * 255).round().astype(np.uint8)))

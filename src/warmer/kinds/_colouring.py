@@ -42,7 +42,7 @@ class ColouringHead(PictureHead):
         super().__init__(spec, _COLOURS, height, width, size)
         self.register_buffer("colours", torch.zeros(_COLOURS, 2))
         self.register_buffer("rarity", torch.ones(_COLOURS))
-        self.register_buffer("mean", torch.zeros(3, height, width))
+        self.mean = torch.zeros(3, height, width)  # what is made are logits, what comes of them has three channels
 
     colours: Tensor
     rarity: Tensor

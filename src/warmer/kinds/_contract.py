@@ -1,4 +1,4 @@
-"""Kind and Head: what a file in this folder must provide. Every shape and range is written out here, once.
+"""Kind: what a file in this folder must provide; `_head.py` has its other half. Every shape and range is written out once.
 
 The life of a value:
 
@@ -10,7 +10,6 @@ The life of a value:
 from __future__ import annotations
 
 import dataclasses
-import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +17,16 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from warmer.errors import BadCell
+from warmer.kinds._head import Answer as Answer
+from warmer.kinds._head import Array as Array
+from warmer.kinds._head import Head as Head
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
-from warmer.words import figures
 
-Array = NDArray[Any]
 Cells = Sequence[Any]
 
 
@@ -44,46 +43,6 @@ class Bid:
 
     sure: float
     why: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a model says about one input.
-
-    Attributes:
-        value: the answer in the user's own words or unit.
-        confidence: 0 to 1. Categories: the calibrated probability. Numbers: the coverage of `interval`.
-        alternatives: (value, confidence), likeliest first, the answer itself included.
-        within: the prediction set (categories) or the interval (low, high) that holds the truth with `coverage`.
-        coverage: how often `within` holds the truth, measured on examples used for nothing else; None if not measured.
-        unusual: why this input is unlike those the model learned from; None if it is not.
-        notes: what was odd about the input, a sentence each.
-        input: the input's name.
-        made: what was made (a picture, a sound), as a file's bytes; empty where the value says it all.
-        suffix: of such a file.
-    """
-
-    value: Any
-    confidence: float | None
-    alternatives: tuple[tuple[Any, float], ...] = ()
-    within: tuple[Any, ...] = ()
-    coverage: float | None = None
-    unusual: str | None = None
-    notes: tuple[str, ...] = ()
-    input: str = ""
-    made: bytes = b""
-    suffix: str = ""
-
-    @property
-    def picture(self) -> Any:
-        """The picture that was made, as a PIL image; None if none was."""
-        from PIL import Image
-
-        return Image.open(io.BytesIO(self.made)) if self.suffix == ".png" else None
-
-    def top(self, n: int) -> tuple[tuple[Any, float], ...]:
-        """Return the `n` likeliest (value, confidence)."""
-        return self.alternatives[:n]
 
 
 class Batches(Protocol):
@@ -286,13 +245,14 @@ class Kind(ABC):
         """Return the value as the bytes of a WAV file, for reports, or None where there is nothing to hear."""
         return None
 
-    def beside_answers(self, arrays: Any, y: Kind, targets: Any) -> Proposal:
+    def beside_answers(self, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
         """Propose plan fields by what some training examples of x look like beside their answers.
 
         Args:
             arrays: compact arrays of this kind as x.
             y: the kind of the answers.
             targets: compact arrays of them.
+            n: training examples there are.
         """
         return {}
 
@@ -510,85 +470,3 @@ class Joined(nn.Module):
         for part, shape, encoder in zip(x.split(self.sizes, 1), self.shapes, self.encoders, strict=True):
             found.append(Features.of(encoder(part.unflatten(1, shape) if shape else part.squeeze(1))).pooled())
         return torch.cat(found, 1)
-
-
-class Head(nn.Module, ABC):
-    """The network's end for one kind of y: outputs, loss, decoding and scores together, because they must agree.
-
-    `outputs` and targets are tensors; *answers* are NumPy arrays in the sense of `warmer.scores`.
-
-    Args:
-        members: how many networks answer at once.
-    """
-
-    scores: tuple[Any, ...] = ()
-    """Scores shown by default, the first being the one that chooses between checkpoints."""
-
-    judged: int | None = None
-    """How many test examples its answers are judged by at the most, where they are slow to make; None: all."""
-
-    quick: bool = False
-    """Set while training: answers that only choose between checkpoints may be found with less care."""
-
-    pools: bool = False
-    """Whether `outputs` reads nothing of the features but `pooled(plan.pooling)`; then it can be fitted on cached vectors."""
-
-    def __init__(self, members: int = 1) -> None:
-        super().__init__()
-        self.members = members
-
-    def forward(self, features: Features) -> Tensor:
-        """Return `[batch * members, …]` in training mode and the calibrated average, `[batch, …]`, in evaluation mode."""
-        raw = self.outputs(features)
-        return raw if self.training else self.average(raw.unflatten(0, (-1, self.members)))
-
-    @abstractmethod
-    def outputs(self, features: Features) -> Tensor:
-        """Map features to raw outputs `[batch * members, …]`."""
-
-    def average(self, outputs: Tensor) -> Tensor:
-        """Combine the members' outputs, `[batch, members, …]` → `[batch, …]`."""
-        return outputs.mean(1)
-
-    @abstractmethod
-    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of each example, `[batch]`, finite for every legal target."""
-
-    @abstractmethod
-    def answers(self, outputs: Tensor) -> Array:
-        """Turn outputs of evaluation mode into what scores take."""
-
-    @abstractmethod
-    def truths(self, targets: Tensor) -> Array:
-        """Turn targets into what scores take."""
-
-    @abstractmethod
-    def decode(self, outputs: Tensor) -> list[Answer]:
-        """Turn outputs of evaluation mode into answers for a person."""
-
-    def prepare(self, targets: Tensor) -> None:
-        """See the training targets once, before training; for example to note how often each category occurs."""
-
-    def constant(self, n: int) -> tuple[Array, str] | None:
-        """Return the answers, for `n` examples, of always saying what the training examples say most, and that in words."""
-        return None
-
-    def linear(self, x: Array, targets: Tensor, x_new: Array) -> tuple[Array, str] | None:
-        """Return the answers of a linear model fitted to vectors `x`, for `x_new`, and its name."""
-        return None
-
-    def calibrate(self, outputs: Tensor, targets: Tensor) -> None:
-        """Make confidences honest, from evaluation outputs on examples that were not trained on."""
-
-    def conform(self, outputs: Tensor, targets: Tensor, coverage: float) -> None:
-        """Fix the size of prediction sets or intervals, on examples used for nothing else (arXiv 2107.07511)."""
-
-    def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
-        """Return what else a report should show for this kind of answer, as plain JSON."""
-        return {}
-
-    def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
-        """Say in plain words how good the model is."""
-        name = next(iter(scores))
-        simplest = baseline.get(name, float("nan"))
-        return f"{name} {figures(scores[name])} on {n:,} examples it never saw; the simplest guess: {figures(simplest)}"

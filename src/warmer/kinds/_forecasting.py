@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import itertools
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from warmer import drawing
 from warmer.kinds._contract import Answer, Array, Head
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.series import Linear, Mixer, TwoLinear
@@ -161,28 +160,23 @@ class SeriesHead(Head):
 
     def _backtest(self, answers: Tensor, truths: Tensor, channel: int) -> str:
         """Draw forecasts that follow each other over the truth, as base64 PNG."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(10, 3.2), layout="constrained")
-        axes = figure.add_subplot()
+        figure = drawing.figure(10, 3.2)
+        axes = drawing.open_sides(figure.add_subplot())
         starts = list(range(0, len(truths), self.horizon))[:12]
         own = [(one[..., channel] * self.deviation[channel] + self.mean[channel]).numpy() for one in (answers, truths)]
         reach = (self.reach[:, channel] * self.deviation[channel]).numpy()
         for number, start in enumerate(starts):
             steps = np.arange(number * self.horizon, (number + 1) * self.horizon)
-            axes.plot(steps, own[1][start], color="#222222", linewidth=1, label="what came" if not number else None)
-            axes.plot(steps, own[0][start], color="#d1495b", linewidth=1.2, label="forecast" if not number else None)
+            axes.plot(steps, own[1][start], color=drawing.INK, linewidth=1, label="what came" if not number else None)
+            axes.plot(steps, own[0][start], color=drawing.WARM, linewidth=1.2, label="forecast" if not number else None)
             if np.isfinite(reach).all():
                 axes.fill_between(
-                    steps, own[0][start] - reach, own[0][start] + reach, color="#d1495b", alpha=0.15, linewidth=0
+                    steps, own[0][start] - reach, own[0][start] + reach, color=drawing.WARM, alpha=0.15, linewidth=0
                 )
         axes.set_xlabel("forecasts of the test part, one after another: steps")
         axes.set_ylabel(self.frame.names[channel])
         axes.legend(frameon=False, loc="upper right")
-        axes.spines[["top", "right"]].set_visible(False)
-        data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=110)
-        return base64.b64encode(data.getvalue()).decode()
+        return drawing.embedded(drawing.png(figure))
 
     def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
         """Say how far off forecasts are."""
@@ -194,26 +188,26 @@ class SeriesHead(Head):
 
 def plot(answer: Answer, past: Array, frame: Frame) -> bytes:
     """Draw a forecast after the end of its past, with its interval, as PNG."""
-    from matplotlib.figure import Figure
-
     chosen = frame.targets or tuple(range(len(frame.names)))
-    figure = Figure(figsize=(9, 2.6 * len(chosen[:6])), layout="constrained")
+    figure = drawing.figure(9, 2.6 * len(chosen[:6]))
     for row, k in enumerate(chosen[:6]):
-        axes = figure.add_subplot(len(chosen[:6]), 1, row + 1)
+        axes = drawing.open_sides(figure.add_subplot(len(chosen[:6]), 1, row + 1))
         parts = [answer.value, *answer.within]
         steps, *within = (part if len(chosen) == 1 else part[frame.names[k]] for part in parts)
         shown = past[-_SHOWN_PAST * len(steps) :, k] if len(past) > _SHOWN_PAST * len(steps) else past[:, k]
         ahead = np.arange(1, len(steps) + 1)
-        axes.plot(np.arange(1 - len(shown), 1), shown, color="#222222", linewidth=1, label="past")
-        axes.plot(ahead, steps, color="#d1495b", linewidth=1.4, label="forecast")
+        axes.plot(np.arange(1 - len(shown), 1), shown, color=drawing.INK, linewidth=1, label="past")
+        axes.plot(ahead, steps, color=drawing.WARM, linewidth=1.4, label="forecast")
         if within:
             axes.fill_between(
-                ahead, *within, color="#d1495b", alpha=0.15, linewidth=0, label=f"{answer.coverage:.0%} of such steps"
+                ahead,
+                *within,
+                color=drawing.WARM,
+                alpha=0.15,
+                linewidth=0,
+                label=f"{answer.coverage:.0%} of such steps",
             )
         axes.set_ylabel(frame.names[k])
-        axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper left", fontsize=8)
     axes.set_xlabel("steps from now")
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return data.getvalue()
+    return drawing.png(figure)

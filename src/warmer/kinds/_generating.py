@@ -6,8 +6,6 @@ that vector; pictures are drawn from it with noise of a fixed seed, so that the 
 
 from __future__ import annotations
 
-import base64
-import io
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -17,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from warmer.kinds._contract import Answer, Array, Head
-from warmer.kinds._picturing import image
+from warmer.drawing import embedded, picture_png
+from warmer.kinds._contract import Array
+from warmer.kinds._picturing import MadeHead, image
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.generators import LATENT, FlowNet, Looker, Maker
 from warmer.networks.judge import vectors
@@ -30,10 +29,11 @@ _CONDITION = 64
 _AT_ONCE = 128
 _STEPS, _FEW_STEPS, _GUIDANCE, _LEFT_OUT = 10, 6, 1.5, 0.1
 _FREE, _PENALTY = 0.1, 1.0
+_SHEET = 640
 _SHOWN, _NEIGHBOURS, _REMEMBERED = 40, 8, 2_000
 
 
-class GeneratingHead(Head):
+class GeneratingHead(MadeHead):
     """What the three have in common.
 
     Outputs are conditions `[batch, 64]`, targets pictures in 0..255, answers pictures in 0..1.
@@ -47,17 +47,11 @@ class GeneratingHead(Head):
     judged = 1_000
 
     def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int) -> None:
-        super().__init__(spec.members)
+        super().__init__(spec, channels, height, width)
         self.size = (channels, height, width)
         self.entry = nn.Linear(spec.channels[-1], _CONDITION)
-        self.register_buffer("mean", torch.zeros(channels, height, width))
-        self.register_buffer(
-            "known", torch.zeros(_REMEMBERED, channels, height, width, dtype=torch.uint8), persistent=False
-        )
+        self.known: Tensor | None = None  # some training pictures; not kept with the weights
         self.last: tuple[Tensor, Array] | None = None
-
-    mean: Tensor
-    known: Tensor
 
     def outputs(self, features: Features) -> Tensor:
         """Return what says which picture is wanted."""
@@ -70,8 +64,7 @@ class GeneratingHead(Head):
 
     def prepare(self, targets: Tensor) -> None:
         """Note the mean picture, and some training pictures to compare with what will be made."""
-        total = sum((part.float().sum(0) for part in targets.split(256)), torch.zeros_like(self.mean))
-        self.mean.copy_(total / (255 * len(targets)))
+        super().prepare(targets)
         some = targets[torch.linspace(0, len(targets) - 1, min(_REMEMBERED, len(targets))).long()]
         self.known = some.to(torch.uint8)
 
@@ -91,33 +84,15 @@ class GeneratingHead(Head):
             self.last = (outputs, found)
         return found
 
-    def truths(self, targets: Tensor) -> Array:
-        """Return pictures in 0..1."""
-        return targets.float().div(255).cpu().numpy()
-
-    def decode(self, outputs: Tensor) -> list[Answer]:
-        """Return each picture as a PNG."""
-        found = []
-        for array in self.answers(outputs):
-            data = io.BytesIO()
-            image(array).save(data, "PNG")
-            told = f"picture of {array.shape[2]} × {array.shape[1]}"
-            found.append(Answer(told, None, ((told, 1.0),), made=data.getvalue(), suffix=".png"))
-        return found
-
-    def constant(self, n: int) -> tuple[Array, str]:
-        """Return the mean training picture, always."""
-        return np.broadcast_to(self.mean.cpu().numpy(), (n, *self.mean.shape)), "always the mean picture"
-
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return a sheet of pictures made, and some beside the training picture most like each, against learning by heart."""
         some = torch.linspace(0, len(outputs) - 1, min(len(outputs), 400)).long()
         made = self.answers(outputs)[some.numpy()]
         everywhere = np.linspace(0, len(made) - 1, min(_SHOWN, len(made))).astype(int)
         found: dict[str, Any] = {"figures": [{"what": "Pictures it made.", "png": _sheet(made[everywhere])}]}
-        if not self.known.any():
+        if self.known is None:
             return found
-        known = self.known.float().div(255).cpu().numpy()
+        known = self.truths(self.known)
         true = self.truths(targets[some])
         near, place = _nearest(vectors(made), vectors(known))
         ordinary, _ = _nearest(vectors(true), vectors(known))
@@ -283,7 +258,4 @@ def _sheet(pictures: Array, columns: int = 10) -> str:
         top, left = (k // columns) * (height + 2), (k % columns) * (width + 2)
         sheet[:, top : top + height, left : left + width] = picture
     found = image(sheet)
-    scale = max(1, round(640 / found.width))
-    data = io.BytesIO()
-    found.resize((found.width * scale, found.height * scale), 0).save(data, "PNG")
-    return base64.b64encode(data.getvalue()).decode()
+    return embedded(picture_png(found, max(1, round(_SHEET / found.width)) * max(found.size)))

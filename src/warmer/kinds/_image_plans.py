@@ -36,6 +36,23 @@ def paired(side: int, n: int) -> Proposal:
     }
 
 
+def criticised(follows: float, n: int) -> Proposal:
+    """Propose rivals, for pictures of which a pixel says but the share `follows` of what its answer is."""
+    why = f"a pixel says {max(0.0, follows):.0%} of what its answer is, so the mean of all that is possible would be a blur"
+    return {
+        "critic": (True, why),
+        "momentum": (0.5, "rivals change their mind often"),
+        "clip": (0.0, "the critic's gradients are kept small by its norm"),
+        "learning_rate": (4e-4, "for rivals"),
+        "advice": (False, "short runs say little about pictures"),
+        "epochs": (float(np.clip(60_000 / n, 4, 200)), f"about 60,000 pictures seen with {n:,} to learn from"),
+        "batch": (8, "pictures a step"),
+        "width": (32, "channels of the finest level"),
+        "depth": (5, "levels: a critic asks for sense over the whole picture"),
+        "dropout": (0.1, "silenced activations"),
+    }
+
+
 def told(n: int) -> Proposal:
     """Propose an autoencoder, for pictures that have to be told through a few numbers."""
     return {

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,21 +12,60 @@ from PIL import Image as PIL
 from torch import Tensor
 from torch.nn import functional as F
 
+from warmer.drawing import embedded, picture_png
 from warmer.kinds._contract import Answer, Array, Head
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.generators import PatchCritic
 from warmer.networks.unet import PictureMaker
-from warmer.plan import Proposal
 from warmer.words import figures
 
 _SHOWN, _SIDE = 6, 128
 _FINEST = 32
 _FITTED = 5_000
 _PIXELS, _ALIKE = 100.0, 10.0
-_COMPARED, _FOLLOWS = 32, 0.3
+_COMPARED = 32
+
+FOLLOWS = 0.3
+"""Above that share of R², the mean of what is possible is a good picture; below, it is a blur."""
 
 
-class PictureHead(Head):
+class MadeHead(Head):
+    """What all heads that make pictures have in common; answers are `[batch, channels, height, width]` in 0..1.
+
+    Args:
+        spec: of the features.
+        channels, height, width: of the picture.
+    """
+
+    def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int) -> None:
+        super().__init__(spec.members)
+        self.register_buffer("mean", torch.zeros(channels, height, width))
+
+    mean: Tensor
+
+    def prepare(self, targets: Tensor) -> None:
+        """Note the mean picture."""
+        total = sum((part.float().sum(0) for part in targets.split(256)), torch.zeros_like(self.mean))
+        self.mean.copy_(total / (255 * len(targets)))
+
+    def truths(self, targets: Tensor) -> Array:
+        """Return pictures in 0..1, float32."""
+        return targets.float().div(255).cpu().numpy()
+
+    def decode(self, outputs: Tensor) -> list[Answer]:
+        """Return each picture as a PNG."""
+        found = []
+        for array in self.answers(outputs):
+            told = f"picture of {array.shape[2]} × {array.shape[1]}"
+            found.append(Answer(told, None, ((told, 1.0),), made=picture_png(image(array)), suffix=".png"))
+        return found
+
+    def constant(self, n: int) -> tuple[Array, str]:
+        """Return the mean training picture, always."""
+        return np.broadcast_to(self.mean.cpu().numpy(), (n, *self.mean.shape)), "always the mean picture"
+
+
+class PictureHead(MadeHead):
     """A picture: a U-Net's second half, absolute error (the likelihood of Laplace), PSNR and SSIM.
 
     Outputs and answers are `[batch, channels, height, width]` in about 0..1, targets the same in 0..255.
@@ -41,13 +78,10 @@ class PictureHead(Head):
     """
 
     def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int, latent: int = 0) -> None:
-        super().__init__(spec.members)
+        super().__init__(spec, channels, height, width)
         self.latent = latent
         self.maker = PictureMaker(spec, channels, height, width, size or _FINEST)
         self.scores = ("psnr", "ssim", "mae_pixels")
-        self.register_buffer("mean", torch.zeros(channels, height, width))
-
-    mean: Tensor
 
     def outputs(self, features: Features) -> Tensor:
         """Return pictures."""
@@ -59,32 +93,9 @@ class PictureHead(Head):
         wrong = outputs.float() - targets.float() / 255
         return (10 * wrong.square() if self.latent else wrong.abs()).mean((1, 2, 3))
 
-    def prepare(self, targets: Tensor) -> None:
-        """Note the mean picture."""
-        total = sum((part.float().sum(0) for part in targets.split(256)), torch.zeros_like(self.mean))
-        self.mean.copy_(total / (255 * len(targets)))
-
     def answers(self, outputs: Tensor) -> Array:
         """Return pictures in 0..1, float32."""
         return outputs.detach().float().clamp(0, 1).cpu().numpy()
-
-    def truths(self, targets: Tensor) -> Array:
-        """Return pictures in 0..1, float32."""
-        return targets.float().div(255).cpu().numpy()
-
-    def decode(self, outputs: Tensor) -> list[Answer]:
-        """Return each picture as a PNG."""
-        found = []
-        for array in self.answers(outputs):
-            data = io.BytesIO()
-            image(array).save(data, "PNG")
-            told = f"picture of {array.shape[2]} × {array.shape[1]}"
-            found.append(Answer(told, None, ((told, 1.0),), made=data.getvalue(), suffix=".png"))
-        return found
-
-    def constant(self, n: int) -> tuple[Array, str]:
-        """Return the mean training picture, always."""
-        return np.broadcast_to(self.mean.cpu().numpy(), (n, *self.mean.shape)), "always the mean picture"
 
     def linear(self, x: Array, targets: Tensor, x_new: Array) -> tuple[Array, str] | None:
         """Where pictures were told through a few numbers, return what as many principal components make of them."""
@@ -110,7 +121,7 @@ class PictureHead(Head):
         places = np.linspace(0, len(outputs) - 1, min(_SHOWN, len(outputs))).astype(int)
         truths, answers = self.truths(targets[places]), self.answers(outputs[places])
         made = [
-            {"place": int(place), "truth": _embedded(truth), "answer": _embedded(answer)}
+            {"place": int(place), "truth": _shown(truth), "answer": _shown(answer)}
             for place, truth, answer in zip(places, truths, answers, strict=True)
         ]
         return {"made": made}
@@ -184,33 +195,18 @@ def _fixed(module: torch.nn.Module) -> Iterator[None]:
             p.requires_grad_(True)
 
 
-def beside_answers(arrays: Array, targets: Array) -> Proposal:
-    """Propose a critic where pictures do not follow from those of x, pixel by pixel, by a linear function.
+def follows(arrays: Array, targets: Array) -> float:
+    """Return how much of the answers' pixels a linear function of the same pixels of x tells, 0 to 1 (R²).
 
     Args:
         arrays, targets: some training pictures `[n, channels, height, width]`, 0..255.
     """
-    x, y = (torch.from_numpy(np.ascontiguousarray(one)).double() / 255 for one in (arrays, targets))
-    x, y = (F.interpolate(one, (_COMPARED, _COMPARED), mode="area").transpose(0, 1).flatten(1) for one in (x, y))
-    known = torch.cat([x, torch.ones_like(x[:1])]).t()
-    found = torch.linalg.lstsq(known + 1e-9 * torch.randn_like(known), y.t()).solution
-    left = (known @ found - y.t()).square().mean()
-    told = 1 - float(left / (y - y.mean(1, keepdim=True)).square().mean().clamp(min=1e-9))
-    if told >= _FOLLOWS:
-        return {}
-    why = f"a pixel says {max(0, told):.0%} of what its answer is, so the mean of all that is possible would be a blur"
-    return {
-        "critic": (True, why),
-        "momentum": (0.5, "rivals change their mind often"),
-        "clip": (0.0, "the critic's gradients are kept small by its norm"),
-        "learning_rate": (4e-4, "for rivals"),
-        "advice": (False, "short runs say little about pictures"),
-        "epochs": (float(np.clip(60_000 / max(1, len(arrays)), 100, 200)), "rivals need time"),
-        "batch": (8, "pictures a step"),
-        "width": (32, "channels of the finest level"),
-        "depth": (5, "levels: a critic asks for sense over the whole picture"),
-        "dropout": (0.1, "silenced activations"),
-    }
+    both = (torch.from_numpy(np.ascontiguousarray(one)).double() / 255 for one in (arrays, targets))
+    x, y = (F.interpolate(one, (_COMPARED, _COMPARED), mode="area").transpose(0, 1).flatten(1).numpy() for one in both)
+    known = np.concatenate([x, np.ones_like(x[:1])]).T
+    found = np.linalg.lstsq(known, y.T, rcond=None)[0]
+    left = np.square(known @ found - y.T).mean()
+    return 1 - float(left / max(1e-9, y.var(1).mean()))
 
 
 def difference(answer: Answer, array: Array) -> str:
@@ -226,11 +222,5 @@ def image(array: Array) -> PIL.Image:
     return PIL.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
-def _embedded(array: Array) -> str:
-    picture = image(array)
-    scale = _SIDE / max(picture.size)
-    data = io.BytesIO()
-    picture.resize(
-        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))), 0 if scale > 1 else 3
-    ).save(data, "PNG")
-    return base64.b64encode(data.getvalue()).decode()
+def _shown(array: Array) -> str:
+    return embedded(picture_png(image(array), _SIDE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from warmer.drawing import embedded
 from warmer.kinds import _sound
 from warmer.kinds._contract import Answer, Array, Head, objects
 from warmer.kinds._spelling import with_mask
@@ -160,7 +160,7 @@ class VoiceHead(Head):
         told = []
         for place, answer, sound, n in zip(places, answers, samples, lengths.tolist(), strict=True):
             truth = _sound.wav(sound[:n].numpy(), self.rate)
-            told.append({"place": int(place), "answer_sound": _text(answer.made), "truth_sound": _text(truth)})
+            told.append({"place": int(place), "answer_sound": embedded(answer.made), "truth_sound": embedded(truth)})
         return {"made": told}
 
     def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
@@ -170,7 +170,3 @@ class VoiceHead(Head):
             f"(always the mean spectrum: {figures(baseline['spectral_error'], 3)}); no two people, and no one twice, say a thing "
             "alike, so listen: the report plays some"
         )
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()

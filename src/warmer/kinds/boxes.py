@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from warmer.drawing import picture_png
 from warmer.errors import BadCell, InputError
 from warmer.kinds._contract import Answer, Array, Bid, Cells, Kind
-from warmer.kinds._finding import BoxesHead
+from warmer.kinds._detecting import BoxesHead
 from warmer.networks.features import FeatureSpec
 from warmer.plan import Plan, Proposal
 
@@ -134,16 +134,13 @@ class Boxes(Kind):
         picture = x.original(cell)
         if picture is None or answer.value is None:
             return answer
-        data = io.BytesIO()
-        self.drawn(answer.value, picture).save(data, "PNG")
+        made = picture_png(self.drawn(answer.value, picture))
         scale = (picture.width, picture.height) * 2
         value = [
             {**one, "box": [round(corner * size, 1) for corner, size in zip(one["box"], scale, strict=True)]}
             for one in answer.value
         ]
-        return dataclasses.replace(
-            answer, value=value, alternatives=((value, 1.0),), made=data.getvalue(), suffix=".png"
-        )
+        return dataclasses.replace(answer, value=value, alternatives=((value, 1.0),), made=made, suffix=".png")
 
     def drawn(self, value: Any, picture: Any) -> Any:
         """Draw boxes, corners in shares of the picture."""

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from warmer.errors import BadCell, InputError
 from warmer.files import File
-from warmer.kinds import _generating, _lines, _readers
+from warmer.kinds import _generating, _lines, _moving, _readers
 from warmer.kinds import _image_plans as _plans
 from warmer.kinds._adopted_images import adopt
 from warmer.kinds._colouring import ColouringHead
 from warmer.kinds._contract import Adopted, Answer, Array, Bid, Cells, Head, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
-from warmer.kinds._picturing import CriticisedHead, PictureHead, beside_answers, difference
+from warmer.kinds._picturing import FOLLOWS, CriticisedHead, PictureHead, difference, follows
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet
 from warmer.networks.features import FeatureSpec
@@ -43,6 +43,7 @@ _LONGEST_LINE = 60
 _LOOKED_AT = 2000
 _METHODS = ("auto", "error", "critic", "colours", *_generating.METHODS)
 _MIRROR_LIMIT = 0.6
+_NEAR = (0.7, 1.3)
 
 
 @dataclass(frozen=True)
@@ -265,9 +266,10 @@ class Image(Kind):
         array = np.asarray(array).transpose(1, 2, 0) if self.line else array
         return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
 
-    def beside_answers(self, arrays: Any, y: Kind, targets: Any) -> Proposal:
+    def beside_answers(self, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
         """Propose a critic where a picture is answered with one that does not follow from it pixel by pixel."""
-        return beside_answers(arrays, targets) if self.paired and isinstance(y, Image) and not y.latent else {}
+        paired = self.paired and isinstance(y, Image) and not y.latent
+        return _plans.criticised(told, n) if paired and (told := follows(arrays, targets)) < FOLLOWS else {}
 
     def beside(self, answer: Answer, x: Kind, cell: Any) -> Answer:
         """Where a picture was put together again, tell how far it is from the one that came in."""
@@ -347,21 +349,23 @@ class Image(Kind):
             mirrored = torch.rand(len(batch), generator=generator) < 0.5
             batch = torch.where(mirrored.view(-1, 1, 1, 1).to(batch.device), batch.flip(3), batch)
         if min(self.height, self.width) > _SMALL and not self.whole:
-            return _cut(batch, generator)
-        return _moved(batch, self.shift or 0, generator) if self.shift else batch
+            return _moving.cut(batch, generator)
+        return _moving.moved(batch, self.shift or 0, generator) if self.shift else batch
 
     def move(self, batch: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, Tensor]:
-        """Mirror, cut and scale each picture; vary colours too, where the answer holds none."""
-        near = (0.7, 1.3) if self.located else (0.85, 1.0)
-        movement = _movements(len(batch), near, bool(self.flips), generator).to(batch.device)
+        """Mirror and shift each picture; where the answer is no picture, cut, scale and recolour it, too."""
         if not self.located:
-            return _as_moved(batch, movement), movement
+            most = self.shift or 0
+            movement = _moving.shifts(len(batch), most, (self.height, self.width), bool(self.flips), generator)
+            return _moving.as_moved(batch, movement.to(batch.device)), movement
+        movement = _moving.parts(len(batch), _NEAR, bool(self.flips), generator)
         # Beyond the border nothing new may appear: it would lie in no box.
-        return _recoloured(_as_moved(batch, movement, "border"), generator), movement
+        found = _moving.as_moved(batch, movement.to(batch.device), "border")
+        return _moving.recoloured(found, generator), movement
 
     def follow(self, targets: Tensor, movement: Tensor) -> Tensor:
         """Move pictures of 0 to 255 as those of x were."""
-        return _as_moved(targets.float(), movement)
+        return _moving.as_moved(targets.float(), movement)
 
     def view(self, batch: Any) -> list[Any]:
         """Return the views over which an answer is averaged."""
@@ -492,58 +496,3 @@ def _mirrors_alike(stack: Array, groups: Array | None) -> bool:
         told = np.concatenate([model.predict(plain[ask]) == 0, model.predict(mirrored[ask]) == 1])
         rights, counts = rights + float(told.sum()), counts + len(told)
     return counts > 0 and rights / counts < _MIRROR_LIMIT
-
-
-def _moved(batch: Tensor, shift: int, generator: torch.Generator) -> Tensor:
-    """Move each picture by up to `shift` pixels each way; the border repeats."""
-    n, _, height, width = batch.shape
-    offsets = torch.randint(0, 2 * shift + 1, (2, n), generator=generator)
-    padded = nn.functional.pad(batch, (shift,) * 4, "replicate")
-    rows = (offsets[0].view(-1, 1) + torch.arange(height)).to(batch.device)
-    columns = (offsets[1].view(-1, 1) + torch.arange(width)).to(batch.device)
-    channels = torch.arange(batch.shape[1], device=batch.device).view(1, -1, 1, 1)
-    examples = torch.arange(n, device=batch.device).view(-1, 1, 1, 1)
-    return padded[examples, channels, rows.view(n, 1, -1, 1), columns.view(n, 1, 1, -1)]
-
-
-def _cut(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Cut a random part (35 to 100 % of the area) of each picture, scale it to 6/7, vary brightness, contrast, colour."""
-    n, channels, height, width = batch.shape
-    area = torch.empty(n).uniform_(0.35, 1.0, generator=generator)
-    ratio = torch.empty(n).uniform_(-0.25, 0.25, generator=generator).exp()
-    scale_x, scale_y = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
-    place = torch.rand(2, n, generator=generator) * 2 - 1
-    turn = torch.empty(n).uniform_(-0.12, 0.12, generator=generator)
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0], theta[:, 0, 1], theta[:, 0, 2] = scale_x, -turn * scale_x, place[0] * (1 - scale_x)
-    theta[:, 1, 1], theta[:, 1, 0], theta[:, 1, 2] = scale_y, turn * scale_y, place[1] * (1 - scale_y)
-    size = [n, channels, max(32, height * 6 // 7), max(32, width * 6 // 7)]
-    grid = nn.functional.affine_grid(theta, size, align_corners=False).to(batch.device)
-    found = nn.functional.grid_sample(batch, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return _recoloured(found, generator)
-
-
-def _recoloured(batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Vary colour, contrast and brightness of each picture by up to three tenths."""
-    gains = torch.empty(3, len(batch), 1, 1, 1).uniform_(0.7, 1.3, generator=generator).to(batch.device)
-    grey = batch.mean(1, keepdim=True)
-    found = grey + (batch - grey) * gains[0]
-    middle = found.mean((1, 2, 3), keepdim=True)
-    return ((found - middle) * gains[1] + middle * gains[2]).clamp(0, 1)
-
-
-def _movements(n: int, near: tuple[float, float], flips: bool, generator: torch.Generator) -> Tensor:
-    """Return a random part of the plane for each picture, `[n, 2, 3]`: its size within `near`, mirrored half the time."""
-    size = torch.empty(n).uniform_(*near, generator=generator)
-    place = (torch.rand(2, n, generator=generator) * 2 - 1) * (1 - size).abs()
-    mirrored = torch.where(torch.rand(n, generator=generator) < (0.5 if flips else 0.0), -1.0, 1.0)
-    found = torch.zeros(n, 2, 3)
-    found[:, 0, 0], found[:, 1, 1] = size * mirrored, size
-    found[:, :, 2] = place.t()
-    return found
-
-
-def _as_moved(batch: Tensor, movement: Tensor, outside: str = "reflection") -> Tensor:
-    """Return the part of each picture that a movement names; what lies outside is made as `grid_sample` makes it."""
-    grid = nn.functional.affine_grid(movement, list(batch.shape), align_corners=False)
-    return nn.functional.grid_sample(batch, grid, mode="bilinear", padding_mode=outside, align_corners=False)

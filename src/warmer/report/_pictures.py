@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from warmer.drawing import COLD, INK, WARM
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from warmer.model import Model
-
-_WARM, _COLD, _INK = "#d1495b", "#2e6f95", "#333333"
 
 
 def all_of(model: Model) -> dict[str, Figure]:
@@ -45,7 +45,7 @@ def _axes(width: float, height: float, x: str = "", y: str = "") -> tuple[Figure
     figure = Figure(figsize=(width, height))
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(colors=_INK, labelsize=8)
+    axes.tick_params(colors=INK, labelsize=8)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     return figure, axes
@@ -54,23 +54,23 @@ def _axes(width: float, height: float, x: str = "", y: str = "") -> tuple[Figure
 def curves(model: Model) -> Figure:
     """Return the training loss, and the validation score over it."""
     figure, axes = _axes(7.5, 3.6, "epochs", "training loss")
-    axes.yaxis.label.set_color(_COLD)
+    axes.yaxis.label.set_color(COLD)
     steps = [one for one in model.history if one.get("loss") is not None]
     losses = np.array([one["loss"] for one in steps], dtype=float)
     epochs = np.array([one["epoch"] for one in steps], dtype=float)
     window = max(1, len(losses) // 40)
     smooth = np.convolve(losses, np.ones(window) / window, "valid")
-    axes.plot(epochs, losses, color=_COLD, alpha=0.25, linewidth=0.8)
-    axes.plot(epochs[window - 1 :], smooth, color=_COLD, linewidth=1.5)
+    axes.plot(epochs, losses, color=COLD, alpha=0.25, linewidth=0.8)
+    axes.plot(epochs[window - 1 :], smooth, color=COLD, linewidth=1.5)
     scored = [one for one in model.history if one.get("scores")]
     if scored:
         name = next(iter(scored[0]["scores"]))
         right = axes.twinx()
         right.spines[["top", "left"]].set_visible(False)
         right.plot(
-            [one["epoch"] for one in scored], [one["scores"][name] for one in scored], "o-", color=_WARM, markersize=3
+            [one["epoch"] for one in scored], [one["scores"][name] for one in scored], "o-", color=WARM, markersize=3
         )
-        right.set_ylabel(f"validation {name}", color=_WARM, fontsize=9)
+        right.set_ylabel(f"validation {name}", color=WARM, fontsize=9)
         right.tick_params(labelsize=8)
     return figure
 
@@ -78,8 +78,8 @@ def curves(model: Model) -> Figure:
 def rates(test: Mapping[str, Any]) -> Figure:
     """Return the loss over a rising learning rate, the planned rate and the one where the loss falls fastest."""
     figure, axes = _axes(4.6, 3.6, "learning rate", "training loss, smoothed")
-    axes.plot(test["rates"], test["losses"], color=_COLD, linewidth=1.5)
-    axes.axvline(test["planned"], color=_WARM, linewidth=1, label="planned")
+    axes.plot(test["rates"], test["losses"], color=COLD, linewidth=1.5)
+    axes.axvline(test["planned"], color=WARM, linewidth=1, label="planned")
     if test["fastest"] is not None:
         axes.axvline(test["fastest"], color="#888888", linewidth=1, linestyle="--", label="falls fastest")
     axes.set_xscale("log")
@@ -90,7 +90,7 @@ def rates(test: Mapping[str, Any]) -> Figure:
 def more(curve: Mapping[str, Any]) -> Figure:
     """Return a score with an eighth, with all, and (hoped for, hollow) with twice the examples and the time."""
     figure, axes = _axes(4.6, 3.6, "", f"validation {curve['score']}")
-    for (what, values), colour in zip(curve["of"].items(), (_WARM, _COLD), strict=False):
+    for (what, values), colour in zip(curve["of"].items(), (WARM, COLD), strict=False):
         axes.plot([1 / 8, 1], [values["eighth"], values["all"]], "o-", color=colour, markersize=5, label=what)
         axes.plot([1, 2], [values["all"], values["twice"]], "--", color=colour, linewidth=1)
         axes.plot([2], [values["twice"]], "o", color=colour, markersize=5, fillstyle="none")
@@ -116,7 +116,7 @@ def confusion(part: Mapping[str, Any]) -> Figure:
         for row in range(count):
             for column in range(count):
                 if matrix[row, column]:
-                    colour = "white" if share[row, column] > 0.5 else _INK
+                    colour = "white" if share[row, column] > 0.5 else INK
                     axes.text(
                         column, row, f"{matrix[row, column]:.0f}", ha="center", va="center", fontsize=7, color=colour
                     )
@@ -129,9 +129,9 @@ def reliability(part: Mapping[str, Any], raw: Mapping[str, Any]) -> Figure:
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=1, linestyle="--", label="honest")
     if raw.get("reliability"):
         before = np.array(raw["reliability"])
-        axes.plot(before[:, 0], before[:, 1], "o-", color=_COLD, markersize=3, linewidth=1, label="as trained")
+        axes.plot(before[:, 0], before[:, 1], "o-", color=COLD, markersize=3, linewidth=1, label="as trained")
     after = np.array(part["reliability"])
-    axes.plot(after[:, 0], after[:, 1], "o-", color=_WARM, markersize=4, label="calibrated")
+    axes.plot(after[:, 0], after[:, 1], "o-", color=WARM, markersize=4, label="calibrated")
     axes.legend(fontsize=8, frameon=False)
     return figure
 
@@ -142,5 +142,5 @@ def scatter(part: Mapping[str, Any]) -> Figure:
     pairs = np.array(part["scatter"])
     low, high = float(pairs.min()), float(pairs.max())
     axes.plot([low, high], [low, high], color="#bbbbbb", linewidth=1, linestyle="--")
-    axes.plot(pairs[:, 0], pairs[:, 1], "o", color=_COLD, markersize=2.5, alpha=0.5)
+    axes.plot(pairs[:, 0], pairs[:, 1], "o", color=COLD, markersize=2.5, alpha=0.5)
     return figure

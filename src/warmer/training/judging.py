@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -41,6 +42,12 @@ class Part:
         return dataclasses.replace(
             self, rows=self.rows[places], folds=None if self.folds is None else self.folds[places]
         )
+
+    def at_most(self, count: int | None) -> Part:
+        """Return `count` of these examples, evenly chosen; all where there are no more, or where it is None."""
+        if count is None or len(self.rows) <= count:
+            return self
+        return self.at(np.linspace(0, len(self.rows) - 1, count).astype(int))
 
     def folds_at(self, places: Any, device: torch.device) -> Tensor | None:
         """Return the folds of some of these examples, or None."""

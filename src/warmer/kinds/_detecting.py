@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from warmer import scores
+from warmer import drawing, scores
 from warmer.kinds._contract import Answer, Array, Head, objects
 from warmer.networks.detector import Detector, overlap, places, reaching, suppressed
 from warmer.networks.features import Features, FeatureSpec
@@ -200,19 +198,14 @@ class BoxesHead(Head):
 
 def _drawn(curves: Mapping[str, Mapping[str, Any]]) -> str:
     """Draw precision over recall of each class, as base64 PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure = drawing.figure(6, 3.6)
+    axes = drawing.open_sides(figure.add_subplot())
     for label, curve in curves.items():
         shown = f"{label}: AP50 {curve['ap50']:.2f} of {curve['n']}"
         axes.plot(np.linspace(0, 1, len(curve["precision"])), curve["precision"], label=shown)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower left", fontsize=8, ncols=1 + len(curves) // 12)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return base64.b64encode(data.getvalue()).decode()
+    return drawing.embedded(drawing.png(figure))
 
 
 def matched(answers: Array, truths: Array) -> tuple[Array, Array, int]:
