@@ -17,7 +17,7 @@ from warmer.networks.convnet import ConvNet
 from warmer.networks.features import Features
 
 FILE = Path(__file__).parent.parent / "shipped" / "network.safetensors"
-_SIDE, _AT_ONCE = 64, 256
+_SIDE, _SMALL, _AT_ONCE = 64, 48, 256
 
 
 @cache
@@ -39,13 +39,14 @@ def vectors(pictures: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the mean over places of the last two groups' features.
 
     Args:
-        pictures: `[n, channels, height, width]`, 0..1, grey or coloured; scaled to 64 pixels a side.
+        pictures: `[n, channels, height, width]`, 0..1, grey or coloured; scaled to 64 pixels a side, small ones to 32.
     """
     found = []
+    side = _SIDE if max(pictures.shape[2:]) > _SMALL else _SIDE // 2
     for start in range(0, len(pictures), _AT_ONCE):
         some = torch.from_numpy(np.ascontiguousarray(pictures[start : start + _AT_ONCE])).float()
         some = some.expand(-1, 3, -1, -1) if some.shape[1] == 1 else some
-        some = F.interpolate(some, (_SIDE, _SIDE), mode="bilinear", antialias=True, align_corners=False)
+        some = F.interpolate(some, (side, side), mode="bilinear", antialias=True, align_corners=False)
         maps: tuple[Tensor, ...] = Features.of(_network()(some)).maps
         found.append(torch.cat([one.mean((2, 3)) for one in maps[-2:]], 1))
     return torch.cat(found).double().numpy()

@@ -78,6 +78,7 @@ class State:
     best: float | None = None
     stale: int = 0
     validated: float = 0.0
+    validating: float = 0.0
     seconds: float = 0.0
     training_seconds: float = 0.0
     finished: bool = False
@@ -256,7 +257,8 @@ class Descent:
     def done(self) -> float:
         """Return the share of the run that is over."""
         if self.limit is not None:
-            return min(1.0, self.state.seconds / self.limit)
+            # The last validation comes after the last step and has to fit in as well.
+            return min(1.0, self.state.seconds / max(self.limit - self.state.validating, 0.5 * self.limit))
         return min(1.0, self.state.seen / self.state.total)
 
     # ---- its parts ----
@@ -327,7 +329,7 @@ class Descent:
 
     def _validate(self) -> tuple[dict[str, float], bool]:
         """Score the validation examples, keep the weights if they are the best, start the cool-down if it is time."""
-        state = self.state
+        state, began = self.state, time.perf_counter()
         state.validated = self.done() if self.limit is not None else state.seen
         outputs, targets = evaluate(self.network, self.x, self.y, self.validation, self.device, self.plan)
         answers, truths = self.head.answers(outputs), self.head.truths(targets)
@@ -345,6 +347,7 @@ class Descent:
             state.total = state.seen / (1 - self.plan.cooldown)
         self.good = self._snapshot()
         self.trail.add(self.network, state.step)
+        state.validating = time.perf_counter() - began
         return found, better
 
     def _under_attack(self, found: dict[str, float]) -> tuple[float, dict[str, float]]:
