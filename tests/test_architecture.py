@@ -14,6 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ORDER = [
     {"cli"},
     {"report"},
+    {"firststeps"},
     {"insight"},
     {"story", "course", "evidence"},
     {"opening"},
@@ -22,8 +23,8 @@ ORDER = [
     {"examples"},
     {"novelty"},
     {"kinds"},
-    {"networks", "scores", "firststeps"},
-    {"files", "stretch", "drawing"},
+    {"networks", "scores"},
+    {"files", "stretch", "drawing", "formula"},
     {"signature", "plan", "errors", "words"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

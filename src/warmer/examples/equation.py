@@ -10,7 +10,7 @@ import numpy as np
 
 from warmer.errors import InputError
 from warmer.examples._contract import Ledger, Table
-from warmer.firststeps.formula import Formula
+from warmer.formula import Formula
 
 OPTIONS: dict[str, Any] = {"n": 2000, "noise": 0.0, "x_range": "-1,1"}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from warmer import drawing
 from warmer.errors import InputError, UnknownName
-from warmer.firststeps.formula import Formula
+from warmer.formula import Formula
 
 Array = NDArray[np.float64]
 
@@ -204,23 +204,15 @@ def descend(
         InputError: the formula is none, has no variable, or another number of them than `start`; or is not a number there.
         UnknownName: there is no such method.
     """
-    f = formula if isinstance(formula, Formula) else Formula(formula)
     if method not in METHODS:
         raise UnknownName("method", method, METHODS)
-    x = np.atleast_1d(np.asarray(start, dtype=float))
-    if not f.dimensions:
-        raise InputError(f"`{f}` is the same everywhere: it has no variable to change")
-    if len(x) != f.dimensions:
-        raise InputError(
-            f"`{f}` depends on {', '.join(f.variables)}, so the start needs {f.dimensions} numbers, not {len(x)}"
-        )
+    f, x = place(formula, start)
     move, usual = METHODS[method]
     size = usual if step is None else float(step)
     if size <= 0 or steps < 1:
         raise InputError("the step and the number of steps must be more than zero")
-    if not np.isfinite(value := float(f(*x))):
-        raise InputError(f"`{f}` is {value:g} at {_told(x)}, which is no place to start from")
-    points, values, outcome, state = [x], [value], "unfinished", State(np.zeros_like(x), np.zeros_like(x))
+    points, values, outcome = [x], [float(f(*x))], "unfinished"
+    state = State(np.zeros_like(x), np.zeros_like(x))
     while len(points) <= steps and outcome == "unfinished":
         state.count += 1
         following = move(f, points[-1], size, state)
@@ -232,6 +224,25 @@ def descend(
         outcome = _outcome(f, points, values, method)
     found = np.array(points)
     return Path(f, method, size, found, np.array(values), outcome, _sentence(f, found, values, outcome, method, size))
+
+
+def place(formula: str | Formula, start: float | Sequence[float]) -> tuple[Formula, Array]:
+    """Read a formula and a place on it.
+
+    Raises:
+        InputError: the formula is none, has no variable, or another number of them than `start`; or is not a number there.
+    """
+    f = formula if isinstance(formula, Formula) else Formula(formula)
+    x = np.atleast_1d(np.asarray(start, dtype=float))
+    if not f.dimensions:
+        raise InputError(f"`{f}` is the same everywhere: it has no variable to change")
+    if x.shape != (f.dimensions,):
+        raise InputError(
+            f"`{f}` depends on {', '.join(f.variables)}, so the start needs {f.dimensions} numbers, not {x.size}"
+        )
+    if not np.isfinite(value := float(f(*x))):
+        raise InputError(f"`{f}` is {value:g} at {_told(x)}, which is no place to start from")
+    return f, x
 
 
 def _outcome(f: Formula, points: list[Array], values: list[float], method: str) -> str:

@@ -137,7 +137,9 @@ def small(side: int, colour: bool, n: int, minutes: float | None) -> Proposal:
     many = colour and n > 10_000 and (minutes is None or minutes >= 6)
     batch = int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 64, 512 if colour else 256))
     rate = (0.24, "airbench's") if n > 5000 else (0.12, "half of airbench's: smaller batches, where pictures are few")
-    width = 64 if many else 32 if colour else 24
+    width = 32 if colour else 24
+    if many:
+        width = 64 if minutes is not None and minutes < 20 else 80 if minutes is None or minutes < 40 else 96
     return {
         **_COMMON,
         "label_smoothing": (0.2 if many else 0.1, "keeps a network from being too sure"),

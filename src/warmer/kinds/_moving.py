@@ -44,6 +44,16 @@ def recoloured(batch: Tensor, generator: torch.Generator) -> Tensor:
     return ((found - middle) * gains[1] + middle * gains[2]).clamp(0, 1)
 
 
+def in_turn(batch: Tensor, epoch: int) -> Tensor:
+    """Mirror each picture of 0 to 1 in every second epoch; which half of them begins follows from their pixels.
+
+    So two epochs show all pictures both ways, which chance does not (Jordan 2024, arXiv 2404.00498, alternating flip).
+    """
+    parity = (batch * 255).round().flatten(1).sum(1).remainder(2)
+    turn = (parity == epoch % 2).view(-1, 1, 1, 1)
+    return torch.where(turn, batch.flip(3), batch)
+
+
 def parts(n: int, near: tuple[float, float], flips: bool, generator: torch.Generator) -> Tensor:
     """Return a random part of the plane for each picture, `[n, 2, 3]`: its size within `near`, mirrored half the time."""
     size = torch.empty(n).uniform_(*near, generator=generator)

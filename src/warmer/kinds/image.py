@@ -346,8 +346,7 @@ class Image(Kind):
         if self.line:
             return _lines.augment(batch, generator)
         if self.flips:
-            mirrored = torch.rand(len(batch), generator=generator) < 0.5
-            batch = torch.where(mirrored.view(-1, 1, 1, 1).to(batch.device), batch.flip(3), batch)
+            batch = _moving.in_turn(batch, epoch)
         if min(self.height, self.width) > _SMALL and not self.whole:
             return _moving.cut(batch, generator)
         return _moving.moved(batch, self.shift or 0, generator) if self.shift else batch
