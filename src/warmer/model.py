@@ -23,6 +23,7 @@ from warmer.files import write_whole
 from warmer.kinds._contract import Answer, Head, Kind
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.folds import Folds
+from warmer.networks.linear import Doubled
 from warmer.networks.network import Network
 from warmer.novelty import Novelty
 from warmer.plan import Plan
@@ -195,7 +196,7 @@ class Model:
         """Return the network's outputs, averaged over views, and feature vectors for novelty."""
         self.network.eval()
         batch = self.x.batch(store.take(rows), torch.device("cpu"))
-        seen = self.x.view(batch)
+        seen = self.x.view(batch) if self.plan.augment else [batch]
         seen = [precision.arrange(one, self.plan.memory_format) for one in seen]
         features = self.network.features(seen[0])
         outputs = [self.head(features).float(), *(self.network(one).float() for one in seen[1:])]
@@ -414,12 +415,16 @@ def build(x: Kind, y: Kind, plan: Plan, encoder: nn.Module | None = None) -> Net
         InputError: one of the kinds cannot stand on its side.
     """
     made = encoder if encoder is not None else _encoder(x, plan)
+    if plan.network == "linear":
+        made = Doubled(made)
     store, _ = fill(x, [x.blank()] * 2, "memory")
     batch = x.batch(store.take(np.arange(2)), torch.device("cpu"))
     head = y.head(plan, FeatureSpec.probe(made, batch))
     if head is None:
         raise InputError(f"`{y.name}` cannot be a y; choose another column with --y")
-    return Network(made, head)
+    network = Network(made, head)
+    # What has an exact solution shall be found to more digits than single precision has.
+    return network.double() if plan.network == "linear" else network
 
 
 def _encoder(x: Kind, plan: Plan) -> nn.Module:

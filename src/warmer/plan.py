@@ -32,7 +32,15 @@ class Plan:
     seed: int = _choice(0, "every random choice follows from it")
     epochs: float = _choice(20.0, "passes over the training examples at the most; fractions are allowed")
     batch: int = _choice(64, "examples a step")
-    optimizer: str = _choice("adamw", "how a step is made of a gradient", ("adamw", "muon", "sgd"))
+    network: str = _choice(
+        "auto", "linear: weights, a bias and nothing else between x and the answer", ("auto", "linear")
+    )
+    loss: str = _choice(
+        "auto",
+        "what is made small: of numbers the squared error, of categories the cross-entropy",
+        ("auto", "mse", "mae", "huber", "gaussian", "laplace", "quantile", "cross_entropy"),
+    )
+    optimizer: str = _choice("adamw", "how a step is made of a gradient", ("adamw", "muon", "sgd", "lbfgs"))
     learning_rate: float = _choice(1e-3, "peak step size")
     find_learning_rate: bool = _choice(
         False, "before training, try a hundred rising learning rates; advice, changes nothing"

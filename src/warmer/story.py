@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -21,9 +22,9 @@ from warmer.examples._prepare import Columns, Prepared
 from warmer.kinds._contract import Adopted
 from warmer.model import Model, build
 from warmer.networks.network import Network
-from warmer.plan import Plan, convert
+from warmer.plan import Plan, Proposal, convert
 from warmer.signature import Signature
-from warmer.training import adversary, memory, transfer
+from warmer.training import adversary, memory, optimisers, transfer
 from warmer.training import device as devices
 from warmer.training.loop import Loss
 
@@ -79,7 +80,7 @@ def learn(
     seed: int = 0,
     start: str | Path | None = None,
     encoder: nn.Module | str | None = None,
-    loss: Loss | None = None,
+    loss: Loss | str | None = None,
     checkpoint: str | Path | None = None,
     resume: bool = False,
     listener: Listener | None = None,
@@ -99,7 +100,8 @@ def learn(
         start: a model of ours, or pretrained weights, to start from.
         encoder: a module of your own from x's batch to `[batch, channels, *grid]` or `Features`, instead of the kind's; or the
             name of what shall read a sequence: transformer, gru, lstm, convnet, or bag.
-        loss: (outputs, targets) → one loss an example, or one number, instead of the head's.
+        loss: (outputs, targets) → one loss an example, or one number, instead of the head's; or the name of one: mse, mae,
+            huber, gaussian, laplace or quantile for numbers.
         checkpoint: file for checkpoints; none: none are written.
         resume: go on from that file if it is there.
         listener: somebody to be told what happens.
@@ -114,6 +116,8 @@ def learn(
     listener = listener or Silence()
     if isinstance(encoder, str):
         wishes, encoder = {**wishes, "reader": encoder}, None
+    if isinstance(loss, str):
+        wishes, loss = {**wishes, "loss": loss}, None
     wanted = Wishes.sort({**wishes, "seed": seed, **({"minutes": minutes} if minutes is not None else {})})
     adopted = opening.adopt(start) if start is not None else None
     if adopted is not None and encoder is not None:
@@ -209,6 +213,29 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+def _of_line(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: nn.Module | None) -> list[Proposal]:
+    """Return what a linear network and a named loss ask for, or say why they cannot be.
+
+    Raises:
+        InputError: x cannot be handed on as it is, or y has no such loss.
+    """
+    x, y, n = prepared.x, prepared.y, len(prepared.rows(_split.TRAIN))
+    loss = wanted.plan.get("loss", "auto")
+    if loss != "auto" and loss not in y.losses:
+        known = f"one of {', '.join(y.losses)}" if y.losses else "not open to choice"
+        raise InputError(f"the loss of {y.name} is {known}, so `{loss}` cannot be had; leave it out")
+    if wanted.plan.get("network", "auto") != "linear":
+        return []
+    if encoder is not None or adopted is not None:
+        raise InputError("a linear network has no encoder; leave out yours, or network=linear")
+    if not (x.linear and y.losses):
+        raise InputError(
+            "network=linear is for numbers, categories, dates and pictures as x and for numbers and categories as y; "
+            "leave it out, or leave out the other columns with --column NAME=unused"
+        )
+    return [optimisers.exact(n, int(np.prod([size or 1 for size in x.shape])), y.discrete)]
+
+
 def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: nn.Module | None) -> Plan:
     """Lay the kinds' proposals and the user's wishes over the defaults."""
     minutes, n = wanted.plan.get("minutes"), len(prepared.rows(_split.TRAIN))
@@ -224,6 +251,7 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: 
         proposals.append({"folds": (1, "there is one encoder of yours")})
     elif prepared.own_validation or "validation_share" in wanted.plan:
         proposals.append({"folds": (1, "there is a validation part of its own")})
+    proposals += _of_line(prepared, wanted, adopted, encoder)
     if wanted.plan.get("robust"):
         if not x.bounded:
             raise InputError(

@@ -193,7 +193,7 @@ def learned_kernel(plane: NDArray[np.float32], weights: Matrix, seed: int) -> tu
         raise InputError("every pixel of this picture became the same, so there is nothing to learn a kernel from")
     with torch.random.fork_rng(devices=[]):
         model = learn(
-            (before, after), encoder=nn.Flatten(1), signature="image -> number", augment=False, views=False, advice=False,
+            (before, after), encoder=nn.Flatten(1), signature="image -> number", augment=False, advice=False,
             optimizer="adamw", weight_decay=0.0, learning_rate=0.3, clip=0.0, cooldown=0.9, epochs=60, batch=64,
             precision="fp32", seed=seed,
         )  # fmt: skip

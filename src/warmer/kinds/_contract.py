@@ -196,6 +196,16 @@ class Kind(ABC):
         return self
 
     @property
+    def linear(self) -> bool:
+        """Whether as x it can be handed on as plain numbers, with nothing learned before a linear readout."""
+        return False
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What `plan.loss` may be where it is y, besides `auto`."""
+        return ()
+
+    @property
     @abstractmethod
     def shape(self) -> tuple[int | None, ...]:
         """The shape of one compact array; None for a first axis that varies."""

@@ -114,6 +114,9 @@ class Head(nn.Module, ABC):
     def prepare(self, targets: Tensor) -> None:
         """See the training targets once, before training; for example to note how often each category occurs."""
 
+    def during(self, done: float) -> None:
+        """Be told before each step of training how much of the run is over, 0 to 1."""
+
     def constant(self, n: int) -> tuple[Array, str] | None:
         """Return the answers, for `n` examples, of always saying what the training examples say most, and that in words."""
         return None

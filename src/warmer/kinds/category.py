@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from warmer.errors import BadCell
 from warmer.kinds._contract import Answer, Array, Bid, Cells, Head, Kind
-from warmer.networks.blocks import readout
+from warmer.networks.blocks import exact, readout
 from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.linear import OneHot
 from warmer.plan import Plan, Proposal
 
 _MOST = 1000
@@ -86,6 +87,16 @@ class Category(Kind):
             counted = Counter(frequent) or counted
         labels = tuple(sorted(counted, key=_order))
         return cls(labels, tuple(counted[label] for label in labels), role == "y")
+
+    @property
+    def linear(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The multinomial's."""
+        return ("cross_entropy",)
 
     @property
     def shape(self) -> tuple[int | None, ...]:
@@ -167,7 +178,9 @@ class Category(Kind):
 
     @classmethod
     def join(cls, columns: Sequence[Kind], plan: Plan) -> nn.Module:
-        """Encode all category columns of a row with one table."""
+        """Encode all category columns of a row with one table; as ones and zeros where nothing shall be learned of them."""
+        if plan.network == "linear":
+            return OneHot([len(column.labels) for column in columns if isinstance(column, Category)])
         return _Categories([column for column in columns if isinstance(column, Category)], flat=True)
 
     def head(self, plan: Plan, spec: FeatureSpec) -> Head:
@@ -268,7 +281,7 @@ class CategoryHead(Head):
 
     def average(self, outputs: Tensor) -> Tensor:
         """Return the logarithm of the members' mean probability, with the prior put right and the temperature applied."""
-        outputs = outputs.float()
+        outputs = exact(outputs)
         if outputs.shape[1] == 1:
             mean = outputs.squeeze(1)
         else:
@@ -278,7 +291,7 @@ class CategoryHead(Head):
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the cross-entropy in nats, `[batch]`, smoothed in training only."""
         smoothing = self.smoothing if self.training else 0.0
-        return F.cross_entropy(outputs.float(), targets.long(), reduction="none", label_smoothing=smoothing)
+        return F.cross_entropy(exact(outputs), targets.long(), reduction="none", label_smoothing=smoothing)
 
     def prepare(self, targets: Tensor) -> None:
         """Where rare categories will be shown more often, note by how much, so that probabilities can be put right."""

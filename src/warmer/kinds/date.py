@@ -80,6 +80,11 @@ class Date(Kind):
         return cls(float(days.mean()), (high - low) / 2 or 1.0, low, high, blank.day_first)
 
     @property
+    def linear(self) -> bool:
+        """Yes, as a fixed code of the moment."""
+        return True
+
+    @property
     def shape(self) -> tuple[int | None, ...]:
         """A scalar."""
         return ()

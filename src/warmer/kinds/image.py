@@ -26,6 +26,7 @@ from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet
 from warmer.networks.features import FeatureSpec
 from warmer.networks.hub import HubEncoder
+from warmer.networks.linear import Flat
 from warmer.networks.lines import LineNet
 from warmer.networks.pretrained import WITH_CLASSIFIER
 from warmer.networks.sequences import BODIES
@@ -217,6 +218,11 @@ class Image(Kind):
         return dataclasses.replace(
             self, width=width, height=height, located=True, whole=True, flips=True if flips is None else flips
         )
+
+    @property
+    def linear(self) -> bool:
+        """Pictures that are answered with a word or a number, as pixels."""
+        return not (self.line or self.paired or self.located or self.latent or self.backbone)
 
     @property
     def shape(self) -> tuple[int | None, ...]:
@@ -431,6 +437,8 @@ class Image(Kind):
             return UNetEncoder(
                 self.channels, plan.width or 24, plan.depth or 3, self.mean, self.deviation, plan.dropout
             )
+        if plan.network == "linear":
+            return Flat(self.mean, self.deviation)
         width, depth = plan.width or 32, plan.depth or 3
         growth = 4 if self.channels == 3 and min(self.height, self.width) <= _SMALL else 2
         widths = tuple(width * (growth if level else 1) for level in range(depth))

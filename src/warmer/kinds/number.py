@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections import Counter
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 
 from warmer import scores
 from warmer.errors import BadCell
+from warmer.kinds import _likelihoods
 from warmer.kinds._contract import Answer, Array, Bid, Cells, Head, Kind
-from warmer.networks.blocks import PiecewiseLinear, Standardise, readout
+from warmer.networks.blocks import PiecewiseLinear, Standardise, exact, readout
 from warmer.networks.features import Features, FeatureSpec
+from warmer.networks.linear import Scaled
 from warmer.plan import Plan, Proposal
 from warmer.words import figures
 
@@ -177,6 +180,16 @@ class Number(Kind):
         )
 
     @property
+    def linear(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What a number may scatter like."""
+        return _likelihoods.LOSSES
+
+    @property
     def shape(self) -> tuple[int | None, ...]:
         """A scalar."""
         return ()
@@ -260,8 +273,14 @@ class Number(Kind):
         return _Numbers([column for column in columns if isinstance(column, Number)], plan, flat=True)
 
     def head(self, plan: Plan, spec: FeatureSpec) -> Head:
-        """Return a linear readout with squared error."""
-        return NumberHead(self, spec, plan.pooling)
+        """Return a linear readout with the plan's loss, the squared error by default.
+
+        A linear network answers in the unit of y itself: of its logarithm it would be another model.
+        """
+        kind = self
+        if plan.network == "linear":
+            kind = dataclasses.replace(self, log=False, mean=self.average, deviation=self.scale)
+        return NumberHead(kind, spec, plan)
 
 
 def _sort(cell: Any) -> str:
@@ -304,9 +323,10 @@ class _Numbers(nn.Module):
     def __init__(self, columns: Sequence[Number], plan: Plan, flat: bool = False) -> None:
         super().__init__()
         self.flat = flat
-        self.plain = Standardise(tuple(c.centre for c in columns), tuple(c.scale for c in columns))
+        scaled = Scaled if plan.network == "linear" else Standardise
+        self.plain = scaled(tuple(c.centre for c in columns), tuple(c.scale for c in columns))
         binned = [index for index, column in enumerate(columns) if column.edges]
-        if len(binned) > _MOST_COLUMNS_WITH_BINS:
+        if len(binned) > _MOST_COLUMNS_WITH_BINS or plan.network == "linear":
             binned = []
         self.codes = PiecewiseLinear(tuple(columns[i].edges for i in binned), 16) if binned else None
         self.register_buffer("binned", torch.tensor(binned, dtype=torch.long), persistent=False)
@@ -323,16 +343,18 @@ class _Numbers(nn.Module):
 
 
 class NumberHead(Head):
-    """A number: linear readout in standardised units, squared error (the Gaussian's likelihood), split-conformal interval."""
+    """A number: linear readout in standardised units, the loss of a likelihood, split-conformal interval."""
 
     scores: tuple[Any, ...] = ("rmse", "mae", "r2")
     pools = True
 
-    def __init__(self, kind: Number, spec: FeatureSpec, pooling: str) -> None:
+    def __init__(self, kind: Number, spec: FeatureSpec, plan: Plan) -> None:
         super().__init__(spec.members)
         self.kind = kind
-        self.pooling = pooling
-        self.readout = readout(spec.channels[-1], 1, spec.members)
+        self.pooling = plan.pooling
+        self.bounded = plan.network != "linear"
+        self.likelihood = _likelihoods.chosen(plan)
+        self.readout = readout(spec.channels[-1], self.likelihood.numbers, spec.members)
         self.register_buffer("half_width", torch.tensor(float("nan")))
         self.register_buffer("coverage", torch.tensor(float("nan")))
 
@@ -340,14 +362,14 @@ class NumberHead(Head):
     coverage: Tensor
 
     def outputs(self, features: Features) -> Tensor:
-        """Return `[batch * members, 1]`, in standard deviations of y from its mean."""
+        """Return `[batch * members, numbers]`, the first in standard deviations of y from its mean."""
         found: Tensor = self.readout(features.pooled(self.pooling))
         return found
 
     def _scaled(self, targets: Tensor) -> Tensor:
         values = targets.double()
         values = values.clamp(min=0).log1p() if self.kind.log else values
-        return ((values - self.kind.mean) / self.kind.deviation).float()
+        return (values - self.kind.mean) / self.kind.deviation
 
     def _unscaled(self, outputs: Tensor) -> Array:
         values = outputs.detach().double().cpu().numpy() * self.kind.deviation + self.kind.mean
@@ -355,12 +377,18 @@ class NumberHead(Head):
         return np.asarray(values)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the squared error in standardised units, `[batch]`."""
-        return (outputs.float().squeeze(-1) - self._scaled(targets)) ** 2
+        """Return the loss of the plan's likelihood in standardised units, `[batch]`."""
+        outputs = exact(outputs)
+        return self.likelihood.losses(outputs, self._scaled(targets).to(outputs))
+
+    def during(self, done: float) -> None:
+        """Sharpen the loss."""
+        self.likelihood.during(done)
 
     def answers(self, outputs: Tensor) -> Array:
-        """Return values in the user's unit, kept within the training range."""
-        return np.clip(self._unscaled(outputs.float().squeeze(-1)), self.kind.low, self.kind.high)
+        """Return values in the user's unit, kept within the training range unless the network is linear."""
+        values = self._unscaled(self.likelihood.middle(exact(outputs)))
+        return np.clip(values, self.kind.low, self.kind.high) if self.bounded else values
 
     def truths(self, targets: Tensor) -> Array:
         """Return the true values, `[batch]`."""
@@ -371,8 +399,8 @@ class NumberHead(Head):
         values = self.answers(outputs)
         half, coverage = float(self.half_width), float(self.coverage)
         known = not math.isnan(half)
-        raw = outputs.float().squeeze(-1)
-        low, high = (self._unscaled(raw - half), self._unscaled(raw + half)) if known else (values, values)
+        ends = self.likelihood.interval(exact(outputs), self.half_width)
+        low, high = (self._unscaled(end) for end in ends) if known else (values, values)
         found = []
         for index, value in enumerate(values):
             shown = float(f"{value:.7g}")
@@ -390,17 +418,21 @@ class NumberHead(Head):
         """Return a ridge regression's answers."""
         from sklearn.linear_model import Ridge
 
-        values = self._scaled(targets).numpy()
+        values = self._scaled(targets).float().numpy()
         found = Ridge(alpha=1.0).fit(x, values).predict(x_new)
         return np.clip(self._unscaled(torch.as_tensor(found)), self.kind.low, self.kind.high), "linear regression"
 
     def conform(self, outputs: Tensor, targets: Tensor, coverage: float) -> None:
-        """Set the interval's half-width to the right quantile of the absolute errors."""
-        errors = np.sort((outputs.float().squeeze(-1) - self._scaled(targets)).abs().cpu().numpy())
+        """Set the interval's margin to the right quantile of how far truths lie from the answers."""
+        errors = np.sort(self._apart(outputs, targets).cpu().numpy())
         place = math.ceil((len(errors) + 1) * coverage)
         if place <= len(errors):
             self.half_width.fill_(float(errors[place - 1]))
             self.coverage.fill_(coverage)
+
+    def _apart(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        outputs = exact(outputs)
+        return self.likelihood.apart(outputs, self._scaled(targets).to(outputs))
 
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return up to 500 (truth, answer) pairs, and how often the interval held the truth."""
@@ -411,7 +443,7 @@ class NumberHead(Head):
             "unit": self.kind.unit,
         }
         if not math.isnan(float(self.half_width)):
-            inside = (outputs.float().squeeze(-1) - self._scaled(targets)).abs() <= self.half_width
+            inside = self._apart(outputs, targets) <= self.half_width
             found["coverage"] = {"asked": float(self.coverage), "measured": float(inside.float().mean())}
         return found
 

@@ -66,6 +66,17 @@ class Row(Kind):
         return tuple(int(np.prod([size or 1 for size in column.shape])) for column in self.columns)
 
     @property
+    def linear(self) -> bool:
+        """Whether all columns can."""
+        return all(column.linear for column in self.columns)
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What all columns know."""
+        first = self.columns[0].losses if self.columns else ()
+        return tuple(name for name in first if all(name in column.losses for column in self.columns))
+
+    @property
     def shape(self) -> tuple[int | None, ...]:
         """`[sum of sizes]`."""
         return (sum(self.sizes),)
@@ -216,7 +227,10 @@ class Row(Kind):
 
 
 class RowEncoder(nn.Module):
-    """Columns of one kind are encoded together, all found vectors joined, and an ensemble perceptron learns from them."""
+    """Columns of one kind are encoded together, all found vectors joined, and an ensemble perceptron learns from them.
+
+    In a linear network the joined numbers are all there is.
+    """
 
     def __init__(self, row: Row, plan: Plan) -> None:
         super().__init__()
@@ -231,9 +245,11 @@ class RowEncoder(nn.Module):
             self.register_buffer(f"places_{name}", torch.tensor(places, dtype=torch.long), persistent=False)
         with torch.no_grad():
             width = self.joined(torch.zeros(2, sum(row.sizes))).shape[1]
-        self.body = EnsembleMLP(
-            width, plan.width or 256, plan.depth or 2, max(1, plan.members), plan.dropout, plan.activation
-        )
+        self.body: nn.Module | None = None
+        if plan.network != "linear":
+            self.body = EnsembleMLP(
+                width, plan.width or 256, plan.depth or 2, max(1, plan.members), plan.dropout, plan.activation
+            )
 
     def joined(self, x: Tensor) -> Tensor:
         """Return the encoded columns side by side, `[batch, sum of encoded sizes]`."""
@@ -241,8 +257,8 @@ class RowEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Features:
         """Map raw rows `[batch, numbers]` (NaN: missing) to one vector a member."""
-        found: Features = self.body(self.joined(x))
-        return found
+        joined = self.joined(x)
+        return Features((joined,)) if self.body is None else self.body(joined)
 
 
 class RowHead(Head):
@@ -286,6 +302,11 @@ class RowHead(Head):
         """Return the mean of the heads' losses, `[batch]`."""
         pairs = zip(self._heads(), self._split(outputs), self._targets(targets), strict=True)
         return torch.stack([head.loss(part, truth) for head, part, truth in pairs]).mean(0)
+
+    def during(self, done: float) -> None:
+        """Tell each head."""
+        for head in self._heads():
+            head.during(done)
 
     def prepare(self, targets: Tensor) -> None:
         """Let each head see its targets."""

@@ -61,6 +61,11 @@ def readout(inputs: int, outputs: int, members: int = 1) -> nn.Module:
     return nn.Linear(inputs, outputs) if members == 1 else MemberLinear(members, inputs, outputs)
 
 
+def exact(x: Tensor) -> Tensor:
+    """Return numbers in at least single precision."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 class SharedLinear(nn.Module):
     """The first layer of an ensemble that shares its weights: member i computes `(x · r_i) W + b_i`.
 

@@ -129,7 +129,7 @@ class Judgement:
         step = part.inputs.at_once(_EVALUATED)
         for start in range(0, len(part.rows), step):
             batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
-            sides = x.view(batch) if views else [batch]
+            sides = x.view(batch) if views and plan.augment else [batch]
             seen = [network.features(precision.arrange(one, plan.memory_format)) for one in sides]
             folds = part.folds_at(slice(start, start + step), device)
             raw = [head.outputs(one).unflatten(0, (-1, head.members)).float() for one in seen]

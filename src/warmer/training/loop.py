@@ -209,15 +209,21 @@ class Descent:
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate
         self.network.train()
-        outputs = self._outputs(x)
-        with precision.autocast(plan.precision, self.device):
-            loss = self._loss(outputs, targets, rows)
-        loss.backward()
-        if plan.clip:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
-        value = float(loss.detach())
+        self.head.during(self.done())
+
+        def slopes() -> Tensor:
+            self.optimiser.zero_grad(set_to_none=True)
+            outputs = self._outputs(x)
+            with precision.autocast(plan.precision, self.device):
+                loss = self._loss(outputs, targets, rows)
+            loss.backward()
+            if plan.clip:
+                torch.nn.utils.clip_grad_norm_(self.network.parameters(), plan.clip)
+            return loss.detach()
+
+        value = float(slopes())
         if math.isfinite(value):
-            self.optimiser.step()
+            self.optimiser.step(*((slopes,) if self.optimiser.asks_again else ()))
             state.step += 1
             state.seen += self._advance(len(rows), len(order), start)
         self.optimiser.zero_grad(set_to_none=True)

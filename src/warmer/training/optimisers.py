@@ -10,13 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from warmer.plan import Plan
+from warmer.plan import Plan, Proposal
 
 _STEPS_DOWN = 5
+_EXACT_EPOCHS, _ITERATIONS = 25, 300
+_MOST_NUMBERS = 60_000_000
 
 
-class _Plain(Optimizer):
+class Plain(Optimizer):
     """Torch's base without its detour round the compiler: we never compile, and importing that takes a second."""
+
+    asks_again = False
+    """Whether a step computes the loss more than once."""
 
     add_param_group = inspect.unwrap(Optimizer.add_param_group)
     load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
@@ -24,24 +29,26 @@ class _Plain(Optimizer):
     zero_grad = inspect.unwrap(Optimizer.zero_grad)
 
 
-class AdamW(_Plain, torch.optim.AdamW):
+class AdamW(Plain, torch.optim.AdamW):
     """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101)."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
-class SGD(_Plain, torch.optim.SGD):
+class SGD(Plain, torch.optim.SGD):
     """Stochastic gradient descent with momentum."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
 
 
-def make(network: nn.Module, plan: Plan) -> Optimizer:
+def make(network: nn.Module, plan: Plan) -> Plain:
     """Return the plan's optimiser over the parameters that are to be trained.
 
     Weight decay pulls on matrices and filters only, never on biases, norms and embeddings of one number.
     Each group keeps its share of the plan's learning rate in `peak`.
     """
+    if plan.optimizer == "lbfgs":
+        return LBFGS(network, plan.weight_decay)
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     if plan.optimizer == "muon":
         filters = [p for _, p in named if p.dim() == 4]
@@ -51,6 +58,46 @@ def make(network: nn.Module, plan: Plan) -> Optimizer:
     if plan.optimizer == "sgd":
         return SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0)
     return AdamW(groups, lr=plan.learning_rate, betas=(plan.momentum, 0.99), fused=True)
+
+
+def exact(n: int, size: int, sorts: bool) -> Proposal:
+    """Propose how a linear network is learned: to the bottom, from all `n` examples of `size` numbers in each step.
+
+    Only where they are too many for that, in small batches. Categories that a line can part would pull its weights
+    without end, so they get scikit-learn's usual pull back.
+    """
+    common: Proposal = {
+        "members": (1, "one network"),
+        "folds": (1, "one network"),
+        "dropout": (0.0, "nothing to silence"),
+        "label_smoothing": (0.0, "the plain likelihood"),
+        "augment": (False, "the examples as they are"),
+        "advice": (False, "a line is learned in one go"),
+        "patience": (0, "goes to the bottom"),
+        "clip": (0.0, "every step is what it is"),
+        "precision": ("fp32", "in double precision, in fact: there is one answer to find"),
+        "memory_format": ("contiguous", "nothing else fits"),
+    }
+    if n * size > _MOST_NUMBERS:
+        return {
+            **common,
+            "optimizer": ("adamw", "too many examples for steps on all of them"),
+            "learning_rate": (1e-3, "for a linear network"),
+            "batch": (512, "examples a step"),
+            "epochs": (float(min(20, max(2, 4_000_000 / n))), "passes"),
+            "weight_decay": (0.0, "none"),
+        }
+    return {
+        **common,
+        "optimizer": ("lbfgs", "steps on all examples at once, guided by how the slope changes"),
+        "learning_rate": (1.0, "these steps find their own length"),
+        "batch": (n, "all examples"),
+        "epochs": (float(_EXACT_EPOCHS), f"steps, each of up to {_ITERATIONS} trials"),
+        "weight_decay": (1 / n if sorts else 0.0, "as scikit-learn's C = 1" if sorts else "none: the plain likelihood"),
+        "warmup": (0.0, "not needed with these steps"),
+        "cooldown": (0.0, "not needed with these steps"),
+        "validations": (1, "the end counts, wherever the way led"),
+    }
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str, Any]]:
@@ -71,7 +118,49 @@ def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str,
     return [{"params": ps, "weight_decay": decay, "peak": rate, "lr": rate} for (rate, decay), ps in found.items()]
 
 
-class Muon(_Plain):
+class LBFGS(Plain, torch.optim.LBFGS):
+    """Limited-memory BFGS with strong Wolfe line search (Liu and Nocedal 1989), for a loss that is the same at each step.
+
+    A step is a whole run of it; nothing is remembered from one step to the next. Weight decay is half its square times
+    the squared weights, added to the loss, biases excepted: the objective of ridge and of regularised logistic regression.
+
+    Args:
+        network: is trained in place.
+        weight_decay: as above.
+    """
+
+    asks_again = True
+
+    def __init__(self, network: nn.Module, weight_decay: float) -> None:
+        self.pulled = [p for p in network.parameters() if p.requires_grad and p.dim() >= 2]
+        self.pull = weight_decay
+        super().__init__(
+            [p for p in network.parameters() if p.requires_grad],
+            max_iter=_ITERATIONS,
+            history_size=50,
+            tolerance_grad=1e-9,
+            tolerance_change=1e-12,
+            line_search_fn="strong_wolfe",
+        )
+        self.param_groups[0]["peak"] = 1.0
+
+    def step(self, closure: Callable[[], Tensor]) -> None:  # type: ignore[override]
+        """Go down as far as a run gets; `closure` computes loss and gradients anew."""
+        self.state.clear()
+        with torch.no_grad():
+            inspect.unwrap(torch.optim.LBFGS.step)(self, lambda: self._pulled(closure()))
+        self.state.clear()
+
+    def _pulled(self, loss: Tensor) -> Tensor:
+        with torch.no_grad():
+            for p in self.pulled if self.pull else ():
+                assert p.grad is not None
+                p.grad.add_(p, alpha=self.pull)
+                loss = loss + self.pull / 2 * p.square().sum()
+        return loss
+
+
+class Muon(Plain):
     """Momentum, orthogonalised by Newton–Schulz steps, for convolution filters; Adam for everything else.
 
     Jordan 2024 (github.com/KellerJordan/Muon), in the form of his CIFAR-10 speedrun: a filter bank keeps the length it
