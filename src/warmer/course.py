@@ -105,6 +105,7 @@ class Course:
         self.history: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.trail: Plane | None = None
+        self.followed: tuple[Any, list[dict[str, Any]]] = ([], [])
         self.head_alone: transfer.Probe | None = None
         self.curve: dict[str, Any] | None = None
         self.range_test: dict[str, Any] | None = None
@@ -170,6 +171,7 @@ class Course:
                 self.listener.moment(moment)
         self.history, self.seconds = descent.state.history, self.seconds + descent.state.seconds
         self.trail = descent.trail.plane(self.network)
+        self.followed = (self.validation.rows[descent.followed.places], descent.state.followed)
         if aside and not descent.stopping:
             self._draw_curves(descent, short)
 
@@ -231,8 +233,9 @@ class Course:
 
     def advice(self) -> dict[str, Any]:
         """Return what was found out beside the training, for the evidence."""
-        both = {"curve": self.curve, "range_test": self.range_test}
-        return {name: value for name, value in both.items() if value is not None}
+        followed = evidence.followed(self.prepared, *self.followed) if self.followed[1] else None
+        found = {"curve": self.curve, "range_test": self.range_test, "followed": followed}
+        return {name: value for name, value in found.items() if value is not None}
 
     def _seconds_left(self) -> float | None:
         """Return how long training may take, so that everything together keeps to the budget; None without one."""

@@ -195,23 +195,31 @@ def _mistakes(
         parts = answer.value.values() if isinstance(answer.value, dict) else [answer.value]
         if answer.made or any(isinstance(one, list) for one in parts):
             return []  # what is no single value is shown beside the truth
-        picture, sound = prepared.x.picture(array), prepared.x.sound(array)
+        sound = prepared.x.sound(array)
         found.append(
             {
-                "example": prepared.table.name(row),
-                "truth": prepared.y.show(prepared.targets.take(np.array([row]))[0]),
+                **_named(prepared, row, array),
                 "answer": answer.value,
                 "confidence": answer.confidence,
                 "loss": float(losses[place]),
-                **(
-                    {"picture": _shown_picture(picture, 96)}
-                    if picture is not None
-                    else {"shown": _shown(prepared, row, array)}
-                ),
                 **({"sound": embedded(sound)} if sound is not None else {}),
             }
         )
     return found
+
+
+def _named(prepared: Prepared, row: int, array: Array) -> dict[str, Any]:
+    """Return an example's name, its truth, and its picture or what a person reads."""
+    picture = prepared.x.picture(array)
+    told = {"shown": _shown(prepared, row, array)} if picture is None else {"picture": _shown_picture(picture, 96)}
+    truth = prepared.y.show(prepared.targets.take(np.array([row]))[0])
+    return {"example": prepared.table.name(row), "truth": truth, **told}
+
+
+def followed(prepared: Prepared, rows: Array, moments: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the examples that were followed through training, and what was answered to them when."""
+    shown = [_named(prepared, int(row), prepared.inputs.take(np.array([row]))[0]) for row in rows]
+    return {"examples": shown, "moments": moments}
 
 
 def _beside_inputs(found: dict[str, Any], prepared: Prepared, test: Part) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Needs:
         even: a batch of x is one tensor, with no padding beside it.
         labels: y is one of several labels, scored by logits.
         simple: an answer is one label or one number.
+        noted: training noted what was answered to a few examples as it went on.
         answers: the network answers at all; one without its last layer does not.
         inputs: the least and the largest number of inputs to look at; None: any number.
         examples: whether labelled examples are needed.
@@ -56,6 +57,7 @@ class Needs:
     even: bool = False
     simple: bool = False
     labels: bool = False
+    noted: bool = False
     answers: bool = False
     inputs: tuple[int, int | None] = (0, 0)
     examples: bool = False
@@ -74,6 +76,8 @@ class Needs:
             return f"it looks at answers that are one label or one number, and this model answers with {model.y.name}"
         if (self.answers or self.labels) and not model.head.scores:
             return "it looks at answers, and this network gives none of its own; learn with --from it first"
+        if self.noted and not model.evidence.get("followed"):
+            return "it shows notes of a training, and this model has none; learn it anew to have them"
         if self.labels and not model.y.discrete:
             return f"it needs answers that are one of several labels, and this model answers with {model.y.name}"
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from warmer.drawing import COLD, INK, WARM
+from warmer.insight import film
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ def all_of(model: Model) -> dict[str, Figure]:
     """Return title → figure for everything the evidence holds."""
     evidence = model.evidence
     found = {"How training went": curves(model)} if model.history else {}
+    if evidence.get("followed"):
+        found["How sure it became"] = film.strip(evidence["followed"])
     if evidence.get("range_test", {}).get("rates"):
         found["Which learning rate?"] = rates(evidence["range_test"])
     if evidence.get("curve", {}).get("of"):

@@ -23,6 +23,7 @@ from warmer.networks.folds import learning
 from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import adversary, checkpoint, optimisers, precision, schedules
+from warmer.training.followed import Followed
 from warmer.training.judging import Part, evaluate, goal
 from warmer.training.trail import Trail
 
@@ -83,6 +84,7 @@ class State:
     training_seconds: float = 0.0
     finished: bool = False
     history: list[dict[str, Any]] = field(default_factory=list)
+    followed: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Descent:
@@ -149,6 +151,7 @@ class Descent:
         self.optimiser = optimisers.make(network, self.plan)
         self.best = self._weights()
         self.good = self._snapshot()
+        self.followed = Followed(y, validation)
         self.trail = Trail(network)
         self.trail.add(network, 0)
         head.quick = True
@@ -165,6 +168,7 @@ class Descent:
         order, epoch = self._order(self._epoch()), self._epoch()
         if self.worthy and state.step == 0:
             self._validate()
+        self._note()
         while not state.finished:
             if epoch != self._epoch():
                 epoch = self._epoch()
@@ -180,6 +184,7 @@ class Descent:
                     note = self._back(value)
             now = time.perf_counter()
             state.training_seconds += now - start
+            self._note()
             state.seconds = before + now - began
             found, better = None, None
             if not note and self._is_time_to_validate():
@@ -354,7 +359,19 @@ class Descent:
         self.good = self._snapshot()
         self.trail.add(self.network, state.step)
         state.validating = time.perf_counter() - began
+        self._note(True)
         return found, better
+
+    def _note(self, always: bool = False) -> None:
+        """Note what is answered to the examples that are followed, where it is time and nothing is noted yet."""
+        state = self.state
+        if any(one["step"] == state.step for one in state.followed[-1:]) or not self.followed:
+            return
+        if always or self.followed.is_time(state.step):
+            epoch = state.seen / len(self.training.rows)
+            state.followed.append(
+                self.followed.note(self.network, self.x, self.y, self.device, self.plan, state.step, epoch)
+            )
 
     def _under_attack(self, found: dict[str, float]) -> tuple[float, dict[str, float]]:
         """Return the score to choose by, and all scores, the lead score under attack among them."""

@@ -1,0 +1,130 @@
+"""A film strip of the training: how sure it became of a few examples it did not learn from."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from warmer import drawing
+from warmer.errors import InputError
+from warmer.insight._contract import Finding, Needs, Sheet, Subject
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NEEDS = Needs(labels=True, noted=True)
+_RIGHT = "#3a7d44"
+_FRAMES = 30
+
+
+def run(subject: Subject, *, moments: int = 7) -> Finding:
+    """Show what was answered to a few validation examples as training went on.
+
+    What is noted are the network's own probabilities, before calibration and without averaging over views.
+
+    Args:
+        subject: the model.
+        moments: columns of the film strip, first and last included.
+    """
+    if not 2 <= moments <= 12:
+        raise InputError(f"`moments` is 2 to 12, not {moments}")
+    noted: Mapping[str, Any] = subject.model.evidence["followed"]
+    first, last = noted["moments"][0], noted["moments"][-1]
+    surest = int(np.argmax(last["truth"]))
+    truth = noted["examples"][surest]["truth"]
+    sentence = (
+        f"of {len(noted['examples'])} examples it did not learn from, it gave the truth {_mean(first):.0%} before the first "
+        f"step and {_mean(last):.0%} at the end; {truth}: from {first['truth'][surest]:.0%} to {last['truth'][surest]:.0%}"
+    )
+    rows = tuple((m["epoch"], m["step"], *m["truth"]) for m in noted["moments"])
+    head = ("epoch", "step", *(f"{one['truth']} ({one['example']})" for one in noted["examples"]))
+    pictures = {"Film strip": drawing.png(strip(noted, moments)), "Film": _animation(noted)}
+    numbers = {"first": first["truth"], "last": last["truth"]}
+    return Finding("film", sentence, numbers, {"The share given to the truth": Sheet(head, rows)}, pictures)
+
+
+def strip(noted: Mapping[str, Any], moments: int = 7) -> Figure:
+    """Draw one row an example and one column a moment: the picture, what was answered, how sure it was."""
+    chosen = _spread(noted["moments"], moments)
+    shown = [_thumbnail(one) for one in noted["examples"]]
+    count = len(shown)
+    figure = drawing.figure(1.0 + 1.25 * len(chosen), 0.4 + 1.45 * count)
+    places = figure.subplots(count, len(chosen), squeeze=False)
+    for c, moment in enumerate(chosen):
+        places[0][c].set_title(_when(moment), fontsize=9, color=drawing.INK, pad=8)
+        for r, example in enumerate(noted["examples"]):
+            _frame(places[r][c], shown[r], example, moment, r)
+    for r, example in enumerate(noted["examples"]):
+        places[r][0].set_ylabel(str(example["truth"]), fontsize=9, rotation=0, ha="right", va="center", labelpad=8)
+    return figure
+
+
+def _frame(axes: Any, picture: Any, example: Mapping[str, Any], moment: Mapping[str, Any], place: int) -> None:
+    """Draw one example at one moment."""
+    said, sure, truth = moment["said"][place], moment["sure"][place], moment["truth"][place]
+    right = str(said) == str(example["truth"])
+    axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(-0.36, 1))
+    axes.spines[:].set_visible(False)
+    if picture is None:
+        axes.text(0.5, 0.5, f"{truth:.0%}", ha="center", va="center", fontsize=16, color=drawing.INK)
+    else:
+        axes.imshow(picture, extent=(0, 1, 0, 1), aspect="auto", cmap="gray", interpolation="nearest")
+    axes.barh(-0.06, 1, height=0.08, color="#e6e6e6")
+    axes.barh(-0.06, truth, left=0, height=0.08, color=_RIGHT if right else drawing.WARM)
+    axes.text(
+        0.5, -0.13, f"{said} {sure:.0%}", ha="center", va="top", fontsize=8, color=_RIGHT if right else drawing.WARM
+    )
+    axes.set_aspect(1)
+
+
+def _when(moment: Mapping[str, Any]) -> str:
+    if moment["step"] == 0:
+        return "before"
+    return (
+        f"{moment['step']:,} step{'s' * (moment['step'] > 1)}"
+        if moment["epoch"] < 1
+        else f"epoch {moment['epoch']:.3g}"
+    )
+
+
+def _spread(moments: Sequence[Any], count: int) -> list[Any]:
+    """Return the first, the last, and those between so that each has seen several times as much as the one before."""
+    steps = np.array([moment["step"] for moment in moments])
+    wanted = np.geomspace(1, steps[-1] + 1, count)
+    places = sorted({int(np.abs(np.log((steps + 1) / w)).argmin()) for w in wanted})
+    return [moments[place] for place in places]
+
+
+def _thumbnail(example: Mapping[str, Any]) -> Any:
+    from PIL import Image
+
+    if "picture" not in example:
+        return None
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(example["picture"]))).convert("RGB"))
+
+
+def _mean(moment: Mapping[str, Any]) -> float:
+    return float(np.mean(moment["truth"]))
+
+
+def _animation(noted: Mapping[str, Any]) -> bytes:
+    """Return a GIF of the examples, a bar under each that grows and shrinks as training goes on."""
+    from PIL import Image
+
+    shown = [_thumbnail(one) for one in noted["examples"]]
+    frames = []
+    for moment in _spread(noted["moments"], _FRAMES):
+        figure = drawing.figure(0.4 + 1.5 * len(shown), 2.1)
+        figure.suptitle(_when(moment), fontsize=10)
+        for place, axes in enumerate(figure.subplots(1, len(shown), squeeze=False)[0]):
+            _frame(axes, shown[place], noted["examples"][place], moment, place)
+        data = io.BytesIO()
+        figure.savefig(data, format="png", dpi=90)
+        frames.append(Image.open(data).convert("RGB"))
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=[*frames[1:], *[frames[-1]] * 4], duration=350, loop=0)
+    return out.getvalue()
