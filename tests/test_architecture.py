@@ -16,6 +16,7 @@ ORDER = [
     {"report"},
     {"firststeps"},
     {"insight"},
+    {"comparison"},
     {"story", "course", "evidence"},
     {"opening"},
     {"model"},

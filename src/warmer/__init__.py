@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from warmer.comparison import compare
     from warmer.errors import BadCell, InputError, RunFailed, WarmerError
     from warmer.insight import look
     from warmer.kinds import register
@@ -35,6 +36,7 @@ _HOMES = {
     "Plan": "warmer.plan",
     "RunFailed": "warmer.errors",
     "WarmerError": "warmer.errors",
+    "compare": "warmer.comparison",
     "learn": "warmer.story",
     "load": "warmer.model",
     "look": "warmer.insight",
@@ -52,6 +54,7 @@ __all__ = [
     "RunFailed",
     "WarmerError",
     "__version__",
+    "compare",
     "learn",
     "load",
     "look",

@@ -58,6 +58,7 @@ def run(
     from pathlib import Path
 
     from warmer.cli import _printer
+    from warmer.cli._pairs import pairs
     from warmer.cli.app import STARTED
     from warmer.errors import InputError
 
@@ -69,7 +70,7 @@ def run(
     if missing is not None:
         raise InputError(f"there is no file or folder `{missing}`; two parallel ones are two text files or two folders")
     place = Path(out) if out else Path(_stem(examples[0]) + ".safetensors")
-    wishes: dict[str, Any] = {**_pairs(set_ or [], "--set")}
+    wishes: dict[str, Any] = {**pairs(set_ or [], "--set")}
     wishes |= {"x_range": x_range} if x_range is not None else {}
     _check_writable(place)
 
@@ -82,7 +83,7 @@ def run(
         y=y or (),
         x=x or (),
         signature=signature,
-        columns=_pairs(column or [], "--column"),
+        columns=pairs(column or [], "--column"),
         minutes=minutes,
         seed=seed,
         start=start,
@@ -134,18 +135,6 @@ def summary(model: object, place: object) -> dict[str, object]:
         },
         "plan": model.plan.to_json(),
     }
-
-
-def _pairs(texts: list[str], option: str) -> dict[str, str]:
-    from warmer.errors import InputError
-
-    found = {}
-    for text in texts:
-        name, mark, value = text.partition("=")
-        if not mark:
-            raise InputError(f"`{option} {text}` needs a name and a value with `=` between them")
-        found[name.strip().replace("-", "_") if option == "--set" else name] = value.strip()
-    return found
 
 
 def _stem(examples: str) -> str:
