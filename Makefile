@@ -1,11 +1,14 @@
 # Two commands: `make demo` shows what this does, `make test` shows that it works. Both set everything up.
-.PHONY: demo test lint
+.PHONY: demo test lint docs
 
 demo: .venv/installed
 	.venv/bin/warmer learn digits
 
 test: .venv/installed-dev
 	scripts/test
+
+docs: .venv/installed-dev
+	scripts/docs
 
 lint: .venv/installed-dev
 	scripts/lint

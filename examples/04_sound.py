@@ -1,5 +1,7 @@
 """Sound: notes made on the spot, told apart; and which moment decided."""
 
+from pathlib import Path
+
 import numpy as np
 
 import warmer
@@ -22,4 +24,6 @@ print(model.evidence["sentence"])
 
 answer = model(note(2 * names["g"], 0.3))
 print(answer.value, f"{answer.confidence:.0%}")
-print(warmer.look(model).why(note(2 * names["g"], 0.3)).sentence)
+why = warmer.look(model).why(note(2 * names["g"], 0.3))
+print(why.sentence)
+Path("note.png").write_bytes(next(iter(why.pictures.values())))

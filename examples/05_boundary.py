@@ -10,5 +10,5 @@ print(model.evidence["sentence"])
 look = warmer.look(model)
 for finding in (look.boundary(examples="spirals", side=120), look.landscape(examples="spirals", side=13, steps=8)):
     print(finding.sentence)
-    for place in finding.save(Path("spirals")):
+    for place in finding.save(Path("spirals-look")):
         print("wrote", place)

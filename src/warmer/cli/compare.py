@@ -27,6 +27,7 @@ def run(
 
     from warmer.cli import _printer
     from warmer.cli._pairs import pairs
+    from warmer.cli._sources import source
     from warmer.comparison import Run, compare
     from warmer.files import write_whole
 
@@ -35,9 +36,8 @@ def run(
         print(f"{run.named}: {result}", file=sys.stderr)
 
     chosen = {name: value.split(",") for name, value in pairs(vary, "--vary").items()}
-    source = tuple(examples) if len(examples) == 2 else examples[0]
     wishes = pairs(set_ or [], "--set")
-    found = compare(source, tuple(y or ()), vary=chosen, told=told, signature=signature, seed=seed, **wishes)
+    found = compare(source(examples), tuple(y or ()), vary=chosen, told=told, signature=signature, seed=seed, **wishes)
     if json:
         _printer.dump({**found.to_json(), "picture": out})
     else:

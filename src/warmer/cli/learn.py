@@ -59,16 +59,10 @@ def run(
 
     from warmer.cli import _printer
     from warmer.cli._pairs import pairs
+    from warmer.cli._sources import source
     from warmer.cli.app import STARTED
-    from warmer.errors import InputError
 
-    if len(examples) > 2:
-        raise InputError(
-            f"give one source of examples, or two parallel ones, not {len(examples)}; several answers are named with --y"
-        )
-    missing = next((one for one in examples if len(examples) == 2 and not Path(one).exists()), None)
-    if missing is not None:
-        raise InputError(f"there is no file or folder `{missing}`; two parallel ones are two text files or two folders")
+    given = source(examples)
     place = Path(out) if out else Path(_stem(examples[0]) + ".safetensors")
     wishes: dict[str, Any] = {**pairs(set_ or [], "--set")}
     wishes |= {"x_range": x_range} if x_range is not None else {}
@@ -79,7 +73,7 @@ def run(
     printer = _printer.Printer()
     checkpoint = place.with_name(place.name + ".resume")
     model = learn(
-        tuple(examples) if len(examples) == 2 else examples[0],
+        given,
         y=y or (),
         x=x or (),
         signature=signature,

@@ -9,19 +9,21 @@ import typer
 
 def run(
     model: Annotated[str, typer.Argument(help="a model file")],
-    examples: Annotated[str, typer.Argument(help="labelled examples, of any form that `learn` takes")],
+    examples: Annotated[
+        list[str], typer.Argument(help="labelled examples, of any form that `learn` takes; or two parallel ones")
+    ],
     json: Annotated[bool, typer.Option("--json", help="print exactly one JSON object on standard output")] = False,
 ) -> None:
     """Score a model on labelled examples."""
     import sys
     import time
 
-    from warmer.cli import _printer
+    from warmer.cli import _printer, _sources
     from warmer.opening import open_model
 
     began = time.monotonic()
     found = open_model(model)
-    result = found.test(examples)
+    result = found.test(_sources.source(examples))
     _printer.Printer(sys.stderr if json else sys.stdout).tested(result)
     if json:
         _printer.dump(

@@ -16,7 +16,7 @@ from warmer.firststeps.neuron import ACTIVATIONS, sigmoid
 
 Array = NDArray[np.float64]
 
-_LARGEST = 200
+_LARGEST, _LARGEST_DRAWN = 1000, 120
 _HALF = 1e-6
 
 
@@ -246,6 +246,10 @@ class Net:
 
     def picture(self, inputs: Sequence[float], target: Sequence[float], loss: str = "squared") -> bytes:
         """Draw the net as PNG: what each neuron answers, above; how the loss changes with it, below; the same on each line."""
+        if self.parameters > _LARGEST_DRAWN:
+            raise InputError(
+                f"{self.parameters} parameters are too many to read in one picture; {_LARGEST_DRAWN} are the most"
+            )
         p = self.passes(inputs, target, loss)
         columns = len(self.sizes)
         tallest = max(self.sizes)

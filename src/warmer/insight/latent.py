@@ -23,7 +23,7 @@ _MOST = 1500
 _THUMBNAILS = 120
 _NEIGHBOURS = 6
 _LABELLED = 10
-_FEWEST = 10
+_FEWEST, _FEWEST_FOR_LINES = 10, 100
 
 
 def run(subject: Subject, *, seed: int = 0) -> Finding:
@@ -68,7 +68,14 @@ def run(subject: Subject, *, seed: int = 0) -> Finding:
         f"{len(known):,} examples in {vectors.shape[1]} latent numbers; two directions hold {held:.0%} of their variance"
         + (f"; the nearest neighbour has the same answer {right:.1%} of the time" if right is not None else "")
     )
-    return Finding("latent", sentence, {"variance_in_two": held, "neighbours_agree": right}, sheets, pictures)
+    numbers: dict[str, Any] = {"variance_in_two": held, "neighbours_agree": right}
+    if (both := _lines(subject, known, vectors, words)) is not None:
+        numbers |= {"linear_on_latent": both[0], "linear_on_inputs": both[1]}
+        sentence += (
+            f"; a linear model of these numbers, fitted anew to half of the examples, is right {both[0]:.1%} of the time on "
+            f"the other half, and one of the inputs themselves {both[1]:.1%}"
+        )
+    return Finding("latent", sentence, numbers, sheets, pictures)
 
 
 def _features(subject: Subject, batch: Any) -> NDArray[np.float64]:
@@ -81,6 +88,28 @@ def _vectors(subject: Subject, known: Store) -> NDArray[np.float64]:
         places = np.arange(start, min(len(known), start + 128))
         found.append(_features(subject, subject.model.x.batch(known.take(places), torch.device("cpu"))))
     return np.concatenate(found)
+
+
+def _lines(
+    subject: Subject, known: Store, vectors: NDArray[np.float64], words: list[Any] | None
+) -> tuple[float, float] | None:
+    """Return how often logistic regression is right that is fitted to latent numbers, and to inputs as they are."""
+    if words is None or not subject.model.y.discrete or len(known) < _FEWEST_FOR_LINES:
+        return None
+    inputs = subject.model.x.vector(known.take(np.arange(len(known))))
+    texts = np.array([str(word) for word in words])
+    half = len(texts) // 2
+    if inputs is None or len(np.unique(texts[:half])) < 2:
+        return None
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    found = []
+    for numbers in (vectors, np.asarray(inputs, dtype=float)):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+        found.append(float(model.fit(numbers[:half], texts[:half]).score(numbers[half:], texts[half:])))
+    return found[0], found[1]
 
 
 def _words(subject: Subject, rows: NDArray[Any]) -> list[Any] | None:
