@@ -27,7 +27,7 @@ def run(subject: Subject, *, yes: str | None = None, alarm: float = 1.0, miss: f
 
     Args:
         subject: a model that answers with labels, and labelled examples; those it learned from are left out.
-        yes: the answer that counts as yes; none: the rarer of two.
+        yes: the answer that counts as yes; none: the rarer of two, the commonest of more.
         alarm: what a yes costs that should have been a no.
         miss: what a no costs that should have been a yes.
     """
@@ -78,12 +78,8 @@ def _label(subject: Subject, truths: Array, yes: str | None) -> int:
     """Return the index of the label that counts as yes."""
     if yes is not None:
         return subject.label(yes)
-    if len(subject.labels) > 2:
-        raise InputError(
-            f"there are {len(subject.labels)} answers; say which of them is yes, for example yes={subject.labels[0]}"
-        )
-    counts = np.bincount(truths, minlength=2)
-    return int(counts.argmin())
+    counts = np.bincount(truths, minlength=len(subject.labels))
+    return int(counts.argmin()) if len(counts) == 2 else int(counts.argmax())
 
 
 def _counted(share: Array, truth: Array) -> dict[str, Array]:
@@ -128,7 +124,10 @@ def _sheet(table: dict[str, Array], cost: Array) -> Sheet:
 
 
 def _plain(value: Any) -> Any:
-    return int(value) if float(value) == int(value if value == value else 0) else float(value)
+    """Return a count as an int, a share as a float, and what cannot be computed as None."""
+    if np.isnan(value):
+        return None
+    return int(value) if isinstance(value, np.integer) else float(value)
 
 
 def _lines(table: dict[str, Array], cost: Array, best: int) -> bytes:
