@@ -1,5 +1,7 @@
 """A translator, made from nothing but pairs: English numbers into German ones, where the order of the words turns round."""
 
+from pathlib import Path
+
 import warmer
 
 ONES = """- one two three four five six seven eight nine ten eleven twelve
@@ -31,3 +33,7 @@ model = warmer.learn(pairs, signature="text -> text", width=96, depth=2, dropout
 print(model.evidence["sentence"])
 for said in ("seven hundred eighty three", "forty two", "nine hundred one"):
     print(f"{said} → {model(said).value}")
+
+look = warmer.look(model).alignment("seven hundred eighty three")
+print(look.sentence)
+Path("alignment.png").write_bytes(next(iter(look.pictures.values())))

@@ -29,6 +29,7 @@ from warmer.errors import InputError
 from warmer.examples._contract import Table as Examples
 from warmer.examples._store import fill
 from warmer.files import write_whole
+from warmer.kinds._contract import Head
 from warmer.model import Model
 
 Array = NDArray[Any]
@@ -45,6 +46,7 @@ class Needs:
         even: a batch of x is one tensor, with no padding beside it.
         labels: y is one of several labels, scored by logits.
         simple: an answer is one label or one number.
+        spelled: the answer is a text made part by part, of which it can tell what each was made from.
         noted: training noted what was answered to a few examples as it went on.
         answers: the network answers at all; one without its last layer does not.
         inputs: the least and the largest number of inputs to look at; None: any number.
@@ -57,6 +59,7 @@ class Needs:
     even: bool = False
     simple: bool = False
     labels: bool = False
+    spelled: bool = False
     noted: bool = False
     answers: bool = False
     inputs: tuple[int, int | None] = (0, 0)
@@ -76,6 +79,8 @@ class Needs:
             return f"it looks at answers that are one label or one number, and this model answers with {model.y.name}"
         if (self.answers or self.labels) and not model.head.scores:
             return "it looks at answers, and this network gives none of its own; learn with --from it first"
+        if self.spelled and not (model.y.sequential and type(model.head).looked is not Head.looked):
+            return f"it looks at answers that are made part by part, and this model answers with {model.y.name}"
         if self.noted and not model.evidence.get("followed"):
             return "it shows notes of a training, and this model has none; learn it anew to have them"
         if self.labels and not model.y.discrete:

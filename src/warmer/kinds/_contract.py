@@ -23,6 +23,7 @@ from warmer.errors import BadCell
 from warmer.kinds._head import Answer as Answer
 from warmer.kinds._head import Array as Array
 from warmer.kinds._head import Head as Head
+from warmer.kinds._head import Looked as Looked
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
@@ -194,6 +195,14 @@ class Kind(ABC):
     ) -> Self:
         """Return this kind for other training cells, keeping all that its encoder depends on; the default keeps all."""
         return self
+
+    def pieces(self, array: Array) -> list[str] | None:
+        """Return what a person calls each place of a sequence; None where places have no names."""
+        return None
+
+    def extent(self, array: Array) -> tuple[float, str] | None:
+        """Return how long a sequence is whose places are parts of a whole, and in what unit; None of anything else."""
+        return None
 
     @property
     def linear(self) -> bool:

@@ -57,6 +57,21 @@ class Answer:
         return self.alternatives[:n]
 
 
+@dataclass(frozen=True)
+class Looked:
+    """The parts of an answer, and where in the input they come from.
+
+    Attributes:
+        parts: words, letters or parts of words, in their order.
+        shares: how much each part owes to each place of the features, `[parts, places]`; a row sums to 1.
+        ordered: whether each part owes to one stretch of places, one after another.
+    """
+
+    parts: tuple[str, ...]
+    shares: Array
+    ordered: bool = False
+
+
 class Head(nn.Module, ABC):
     """The network's end for one kind of y: outputs, loss, decoding and scores together, because they must agree.
 
@@ -116,6 +131,10 @@ class Head(nn.Module, ABC):
 
     def during(self, done: float) -> None:
         """Be told before each step of training how much of the run is over, 0 to 1."""
+
+    def looked(self, outputs: Tensor) -> list[Looked] | None:
+        """Tell for each answer that is made part by part what each part was made from; None where answers are not."""
+        return None
 
     def constant(self, n: int) -> tuple[Array, str] | None:
         """Return the answers, for `n` examples, of always saying what the training examples say most, and that in words."""

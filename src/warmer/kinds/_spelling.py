@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from warmer.errors import InputError
-from warmer.kinds._contract import Answer, Array, Head, objects
+from warmer.kinds._contract import Answer, Array, Head, Looked, objects
 from warmer.kinds._tokens import BEGIN, EMPTY, END, PARTS, WORDS, Tokens
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import Cache, Writer, places
@@ -195,6 +195,18 @@ class OrderedHead(SpellingHead):
         found = F.ctc_loss(logs, wanted, given, lengths, blank=EMPTY, reduction="none", zero_infinity=True)
         return found / lengths.clamp(min=1)
 
+    def looked(self, outputs: Tensor) -> list[Looked]:
+        """Return where on the likeliest way each token is said."""
+        found = []
+        logs = outputs[..., :-1].double().log_softmax(-1).cpu().numpy()
+        lengths = outputs[..., -1].sum(1).long().tolist()
+        for one, length, ranked in zip(logs, lengths, self._found(outputs, self.beams), strict=True):
+            tokens = ranked[0][0]
+            shares = aligned(one[:length], tokens) if tokens and length else np.zeros((0, length))
+            shares = shares / np.maximum(shares.sum(1, keepdims=True), 1)
+            found.append(Looked(tuple(self.tokens.pieces(tokens)), shares, ordered=True))
+        return found
+
     def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
         """Return texts by prefix search (Hannun 2014, arXiv 1408.2873), or the likeliest way alone with one beam."""
         logs = outputs[..., :-1].log_softmax(-1)
@@ -208,6 +220,42 @@ class OrderedHead(SpellingHead):
             kept = torch.unique_consecutive(way[:length])
             found.append([(kept[kept != EMPTY].tolist(), float(chances[:length].sum()))])
         return found
+
+
+def aligned(logs: Array, tokens: list[int]) -> Array:
+    """Return the place of each token on the likeliest way to say them all, `[tokens, places]`, 1 where it is said.
+
+    Viterbi's algorithm over the text with nothing before, between and after its tokens.
+
+    Args:
+        logs: log probabilities `[places, tokens]`, nothing being token 0.
+        tokens: what is said.
+    """
+    states = [EMPTY]
+    for token in tokens:
+        states += [token, EMPTY]
+    emitted = logs[:, states]
+    best = np.full(len(states), _NEVER)
+    best[:2] = emitted[0, :2]
+    came = np.zeros(emitted.shape, dtype=int)
+    skip = np.array([k >= 2 and states[k] != EMPTY and states[k] != states[k - 2] for k in range(len(states))])
+    for place in range(1, len(logs)):
+        before = np.stack(
+            [
+                best,
+                np.concatenate([[_NEVER], best[:-1]]),
+                np.where(skip, np.concatenate([[_NEVER] * 2, best[:-2]])[: len(best)], _NEVER),
+            ]
+        )
+        came[place] = before.argmax(0)
+        best = before.max(0) + emitted[place]
+    state = len(states) - 1 if best[-1] >= best[-2 if len(states) > 1 else -1] else len(states) - 2
+    found = np.zeros((len(tokens), len(logs)))
+    for place in range(len(logs) - 1, -1, -1):
+        if states[state] != EMPTY:
+            found[state // 2, place] = 1
+        state -= came[place, state]
+    return found
 
 
 def prefix_search(logs: Array, beams: int) -> Candidates:
@@ -299,6 +347,19 @@ class WritingHead(SpellingHead):
                 break
         self.writer.training = training
         return self._ranked(*search.result())
+
+    def looked(self, outputs: Tensor) -> list[Looked]:
+        """Return what each token looked at while it was written."""
+        found = []
+        for place, ranked in enumerate(self._found(outputs, self.beams)):
+            tokens = ranked[0][0]
+            memory, mask = outputs[place : place + 1, :, :-1], outputs[place : place + 1, :, -1] > 0.5
+            given = torch.tensor([[BEGIN, *tokens]], device=outputs.device)[:, : len(tokens)]
+            shares = np.zeros((0, int(mask.sum())))
+            if tokens:
+                shares = self.writer.looks(given, memory, mask)[0][:, mask[0]].float().cpu().numpy()
+            found.append(Looked(tuple(self.tokens.pieces(tokens)), shares))
+        return found
 
     def _ranked(self, written: list[list[list[int]]], chance: list[list[float]]) -> list[Candidates]:
         found: list[Candidates] = []

@@ -90,6 +90,18 @@ class Tokens:
             found += [place] if place is not None else [self.first_byte + b for b in spelled.encode("utf-8", "replace")]
         return np.array(found, dtype=np.int32)
 
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """Return each token as a person reads it; the end as ■, a byte of a longer letter as □."""
+        found = []
+        for token in (int(one) for one in tokens):
+            if token < _SPECIAL:
+                found.append("■")
+            elif self.scheme == PARTS:
+                found.append(self._model.id_to_piece(token).replace("▁", " ").strip() or "␣")
+            else:
+                found.append(self.known[token - _SPECIAL] if token < self.first_byte else "□")
+        return found
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, up to the end if it is among them."""
         listed = [int(token) for token in tokens]

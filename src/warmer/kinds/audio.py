@@ -155,6 +155,10 @@ class Audio(Kind):
                 found.append((f"{start / rate:.2f}–{end / rate:.2f} s", (silenced, rate)))
         return found
 
+    def extent(self, array: Array) -> tuple[float, str]:
+        """Return the seconds it lasts."""
+        return len(array) / self.rate, "s"
+
     def unlike(self, array: Array) -> str | None:
         """Say where a sound is far longer than those learned from, or clipped."""
         if len(array) / self.rate > 2 * self.longest + 1:

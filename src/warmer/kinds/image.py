@@ -267,6 +267,10 @@ class Image(Kind):
         """Return the size in words."""
         return f"picture of {len(array) if self.line else self.width} × {self.height}"
 
+    def extent(self, array: Array) -> tuple[float, str] | None:
+        """Return the columns of a line."""
+        return (float(len(array)), "columns") if self.line else None
+
     def picture(self, array: Array) -> Any:
         """Return the picture."""
         array = np.asarray(array).transpose(1, 2, 0) if self.line else array

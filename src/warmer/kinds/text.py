@@ -259,6 +259,10 @@ class Text(Kind):
             return self.tokens.decode(np.asarray(array).tolist())
         return f"text of {int((np.asarray(array) > 0).sum())} pieces"
 
+    def pieces(self, array: Array) -> list[str] | None:
+        """Return the tokens; nothing of a bag."""
+        return self.tokens.pieces(np.asarray(array).tolist()) if self.reading == "tokens" else None
+
     def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
         """Return each word, and the text without it."""
         words = str(cell).split()

@@ -41,6 +41,11 @@ class Attention(nn.Module):
         keys, values = self.offer(x).chunk(2, -1)
         return self._split(keys), self._split(values)
 
+    def looks(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return how much each place of `x` looks at each place that offered `keys`, `[batch, heads, length, places]`."""
+        asked = self._split(self.ask(x)) @ keys.transpose(-1, -2) / keys.shape[-1] ** 0.5
+        return (asked if mask is None else asked.masked_fill(~mask, float("-inf"))).softmax(-1)
+
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
@@ -208,6 +213,25 @@ class Writer(nn.Module):
 
     def _layers(self) -> list[_Writer]:
         return [layer for layer in self.layers if isinstance(layer, _Writer)]
+
+    @torch.no_grad()
+    def looks(self, tokens: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
+        """Return how much each token looks at each place of what was read while it is written, `[batch, length, places]`.
+
+        The mean over layers and their ways of looking; the token at place i is the one that is written after `tokens[:, i]`.
+        """
+        found: list[Tensor] = []
+
+        def seen(module: Attention, given: tuple[Tensor, tuple[Tensor, Tensor], Tensor], answer: Tensor) -> None:
+            found.append(module.looks(given[0], given[1][0], given[2]).mean(1))
+
+        handles = [layer.read.register_forward_hook(seen) for layer in self._layers()]
+        try:
+            self(tokens, self.offered(memory), mask)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return torch.stack(found).mean(0)
 
     def forward(
         self,
