@@ -1,6 +1,11 @@
-"""The ideas themselves, small enough to follow with a pencil: a neuron, and going downhill. No torch, only NumPy."""
+"""The ideas themselves, small enough to follow with a pencil.
+
+Those that are arithmetic need NumPy alone; `boundaries` and `compare` really learn, and load torch when they are called.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from warmer.firststeps.backpropagation import LOSSES, Net, Passes
 from warmer.firststeps.bends import Stacked, stack
@@ -11,6 +16,9 @@ from warmer.firststeps.mistakes import Mistakes, count_mistakes
 from warmer.firststeps.neuron import ACTIVATIONS, Neuron
 from warmer.firststeps.starts import Starts, descend_from_many
 from warmer.formula import Formula
+
+if TYPE_CHECKING:
+    from warmer.comparison import compare
 
 __all__ = [
     "ACTIVATIONS",
@@ -26,9 +34,18 @@ __all__ = [
     "Stacked",
     "Starts",
     "boundaries",
+    "compare",
     "count_mistakes",
     "descend",
     "descend_from_many",
     "flow",
     "stack",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "compare":
+        raise AttributeError(f"module `warmer.firststeps` has no attribute `{name}`")
+    from warmer.comparison import compare
+
+    return compare
