@@ -129,9 +129,6 @@ class Head(nn.Module, ABC):
     def prepare(self, targets: Tensor) -> None:
         """See the training targets once, before training; for example to note how often each category occurs."""
 
-    def during(self, done: float) -> None:
-        """Be told before each step of training how much of the run is over, 0 to 1."""
-
     def looked(self, outputs: Tensor) -> list[Looked] | None:
         """Tell for each answer that is made part by part what each part was made from; None where answers are not."""
         return None

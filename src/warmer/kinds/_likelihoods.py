@@ -14,7 +14,6 @@ from warmer.plan import Plan
 
 _HUBER = 1.35
 _NARROWEST = -7.0
-_BLUNT, _SHARPER = 0.25, 14
 
 
 class Squared(nn.Module):
@@ -22,9 +21,6 @@ class Squared(nn.Module):
 
     numbers = 1
     """How many numbers the network answers with."""
-
-    blur = 0.0
-    """How round the corners of a loss are while learning, in standard deviations of y."""
 
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return a loss for each of `[batch, numbers]` and `[batch]`, both in standard deviations of y."""
@@ -47,21 +43,13 @@ class Squared(nn.Module):
         reach = margin * self.spread(outputs)
         return self.middle(outputs) - reach, self.middle(outputs) + reach
 
-    def during(self, done: float) -> None:
-        """Sharpen corners as the run goes on: where a loss has a kink, steps that count on its curve would stop too early."""
-        self.blur = _BLUNT * 4.0 ** (-_SHARPER * done)
-
-    def _size(self, x: Tensor) -> Tensor:
-        """Return |x|, with a round corner in training."""
-        return torch.sqrt(x * x + self.blur**2) if self.training else x.abs()
-
 
 class Absolute(Squared):
     """The Laplace distribution's, of one spread for all: answers are medians."""
 
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return the absolute errors."""
-        return self._size(outputs[:, 0] - y)
+        return (outputs[:, 0] - y).abs()
 
 
 class Huber(Squared):
@@ -99,7 +87,7 @@ class Laplace(Gaussian):
     def losses(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return −log of the density, less a constant."""
         log = outputs[:, 1].clamp(min=_NARROWEST)
-        return log + self._size(outputs[:, 0] - y) * (-log).exp()
+        return log + (outputs[:, 0] - y).abs() * (-log).exp()
 
 
 class Quantile(Squared):
@@ -120,7 +108,7 @@ class Quantile(Squared):
         """Return the sum of the three pinball losses."""
         apart = y.unsqueeze(1) - outputs
         levels = torch.tensor(self.levels, dtype=outputs.dtype, device=outputs.device)
-        return ((levels - 0.5) * apart + 0.5 * self._size(apart)).sum(1)
+        return ((levels - 0.5) * apart + 0.5 * apart.abs()).sum(1)
 
     def apart(self, outputs: Tensor, y: Tensor) -> Tensor:
         """Return how far each truth lies outside its quantiles; below zero inside."""

@@ -381,10 +381,6 @@ class NumberHead(Head):
         outputs = exact(outputs)
         return self.likelihood.losses(outputs, self._scaled(targets).to(outputs))
 
-    def during(self, done: float) -> None:
-        """Sharpen the loss."""
-        self.likelihood.during(done)
-
     def answers(self, outputs: Tensor) -> Array:
         """Return values in the user's unit, kept within the training range unless the network is linear."""
         values = self._unscaled(self.likelihood.middle(exact(outputs)))

@@ -303,11 +303,6 @@ class RowHead(Head):
         pairs = zip(self._heads(), self._split(outputs), self._targets(targets), strict=True)
         return torch.stack([head.loss(part, truth) for head, part, truth in pairs]).mean(0)
 
-    def during(self, done: float) -> None:
-        """Tell each head."""
-        for head in self._heads():
-            head.during(done)
-
     def prepare(self, targets: Tensor) -> None:
         """Let each head see its targets."""
         for head, part in zip(self._heads(), self._targets(targets), strict=True):

@@ -214,7 +214,6 @@ class Descent:
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * rate
         self.network.train()
-        self.head.during(self.done())
 
         def slopes() -> Tensor:
             self.optimiser.zero_grad(set_to_none=True)

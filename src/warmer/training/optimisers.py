@@ -13,8 +13,10 @@ from torch.optim import Optimizer
 from warmer.plan import Plan, Proposal
 
 _STEPS_DOWN = 5
-_EXACT_EPOCHS, _ITERATIONS = 25, 300
-_MOST_NUMBERS = 60_000_000
+_EXACT_EPOCHS, _ITERATIONS, _TRIALS = 3, 2000, 50
+_WHOLE_MATRIX = 1500
+_FLAT, _STILL = 1e-9, 1e-12
+_MOST_NUMBERS = 10_000_000
 
 
 class Plain(Optimizer):
@@ -47,8 +49,8 @@ def make(network: nn.Module, plan: Plan) -> Plain:
     Weight decay pulls on matrices and filters only, never on biases, norms and embeddings of one number.
     Each group keeps its share of the plan's learning rate in `peak`.
     """
-    if plan.optimizer == "lbfgs":
-        return LBFGS(network, plan.weight_decay)
+    if plan.optimizer == "bfgs":
+        return BFGS(network, plan.weight_decay)
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     if plan.optimizer == "muon":
         filters = [p for _, p in named if p.dim() == 4]
@@ -89,7 +91,7 @@ def exact(n: int, size: int, sorts: bool) -> Proposal:
         }
     return {
         **common,
-        "optimizer": ("lbfgs", "steps on all examples at once, guided by how the slope changes"),
+        "optimizer": ("bfgs", "steps on all examples at once, guided by how the slope changes"),
         "learning_rate": (1.0, "these steps find their own length"),
         "batch": (n, "all examples"),
         "epochs": (float(_EXACT_EPOCHS), f"steps, each of up to {_ITERATIONS} trials"),
@@ -118,8 +120,12 @@ def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str,
     return [{"params": ps, "weight_decay": decay, "peak": rate, "lr": rate} for (rate, decay), ps in found.items()]
 
 
-class LBFGS(Plain, torch.optim.LBFGS):
-    """Limited-memory BFGS with strong Wolfe line search (Liu and Nocedal 1989), for a loss that is the same at each step.
+class BFGS(Plain):
+    """Broyden, Fletcher, Goldfarb and Shanno's method, for a loss that is the same at each step.
+
+    With bisection for the weak Wolfe conditions it goes to the bottom also where the loss has kinks (Lewis and Overton 2013,
+    doi 10.1007/s10107-012-0514-2), so absolute errors and quantiles need nothing special. The inverse curvature is a whole
+    matrix, for up to 1,500 weights; with more it is kept as the last fifty steps (L-BFGS, Liu and Nocedal 1989).
 
     A step is a whole run of it; nothing is remembered from one step to the next. Weight decay is half its square times
     the squared weights, added to the loss, biases excepted: the objective of ridge and of regularised logistic regression.
@@ -132,32 +138,85 @@ class LBFGS(Plain, torch.optim.LBFGS):
     asks_again = True
 
     def __init__(self, network: nn.Module, weight_decay: float) -> None:
-        self.pulled = [p for p in network.parameters() if p.requires_grad and p.dim() >= 2]
+        self.learned = [p for p in network.parameters() if p.requires_grad]
         self.pull = weight_decay
-        super().__init__(
-            [p for p in network.parameters() if p.requires_grad],
-            max_iter=_ITERATIONS,
-            history_size=50,
-            tolerance_grad=1e-9,
-            tolerance_change=1e-12,
-            line_search_fn="strong_wolfe",
-        )
-        self.param_groups[0]["peak"] = 1.0
+        super().__init__([{"params": self.learned, "peak": 1.0, "lr": 1.0}], {})
 
+    @torch.no_grad()
     def step(self, closure: Callable[[], Tensor]) -> None:  # type: ignore[override]
         """Go down as far as a run gets; `closure` computes loss and gradients anew."""
-        self.state.clear()
-        with torch.no_grad():
-            inspect.unwrap(torch.optim.LBFGS.step)(self, lambda: self._pulled(closure()))
-        self.state.clear()
+        if sum(p.numel() for p in self.learned) > _WHOLE_MATRIX:
+            self._limited(closure)
+            return
+        place = nn.utils.parameters_to_vector(self.learned)
+        value, slope = self._at(place, closure)
+        inverse: Tensor | None = None
+        for _ in range(_ITERATIONS):
+            way = -slope if inverse is None else -(inverse @ slope)
+            if float(slope @ way) >= 0:
+                inverse, way = None, -slope
+            found = self._walked(place, value, slope, way, closure)
+            if found is None:
+                break
+            moved, value, new = found
+            inverse = _curved(inverse, moved - place, new - slope)
+            far = float((moved - place).abs().max())
+            place, slope = moved, new
+            if far < _STILL or float(slope.abs().max()) < _FLAT:
+                break
+        nn.utils.vector_to_parameters(place, self.learned)
+
+    def _walked(
+        self, place: Tensor, value: float, slope: Tensor, way: Tensor, closure: Callable[[], Tensor]
+    ) -> tuple[Tensor, float, Tensor] | None:
+        """Return the place along a way where it is lower and less steep, with value and slope; None if there is none."""
+        falls, low, high, size = float(slope @ way), 0.0, float("inf"), 1.0
+        for _ in range(_TRIALS):
+            moved = place + size * way
+            there, new = self._at(moved, closure)
+            if not there <= value + 1e-4 * size * falls:
+                high = size
+            elif float(new @ way) < 0.9 * falls:
+                low = size
+            else:
+                return moved, there, new
+            size = (low + high) / 2 if high < float("inf") else 2 * size
+        return None
+
+    def _at(self, place: Tensor, closure: Callable[[], Tensor]) -> tuple[float, Tensor]:
+        """Return loss and slope at a place."""
+        nn.utils.vector_to_parameters(place, self.learned)
+        with torch.enable_grad():
+            loss = self._pulled(closure())
+        slopes = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.learned]
+        return float(loss), nn.utils.parameters_to_vector(slopes)
+
+    def _limited(self, closure: Callable[[], Tensor]) -> None:
+        inner = torch.optim.LBFGS(
+            self.learned, max_iter=_ITERATIONS, history_size=50, tolerance_grad=_FLAT, tolerance_change=_STILL,
+            line_search_fn="strong_wolfe",
+        )  # fmt: skip
+        inspect.unwrap(torch.optim.LBFGS.step)(inner, lambda: self._pulled(closure()))
 
     def _pulled(self, loss: Tensor) -> Tensor:
         with torch.no_grad():
-            for p in self.pulled if self.pull else ():
+            for p in (p for p in self.learned if self.pull and p.dim() >= 2 and p.grad is not None):
                 assert p.grad is not None
                 p.grad.add_(p, alpha=self.pull)
                 loss = loss + self.pull / 2 * p.square().sum()
         return loss
+
+
+def _curved(inverse: Tensor | None, moved: Tensor, steeper: Tensor) -> Tensor | None:
+    """Return the inverse curvature after a step and what it did to the slope."""
+    along = float(moved @ steeper)
+    if along <= 0:
+        return inverse
+    if inverse is None:
+        inverse = torch.eye(len(moved), dtype=moved.dtype) * (along / float(steeper @ steeper))
+    left = inverse @ steeper
+    inverse = inverse - (torch.outer(moved, left) + torch.outer(left, moved)) / along
+    return inverse + torch.outer(moved, moved) * ((float(steeper @ left) / along + 1) / along)
 
 
 class Muon(Plain):
