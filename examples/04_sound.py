@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import warmer
+from warmer import drawing
 
 RATE = 8000
 generator = np.random.default_rng(0)
@@ -27,3 +28,9 @@ print(answer.value, f"{answer.confidence:.0%}")
 why = warmer.look(model).why(note(2 * names["g"], 0.3))
 print(why.sentence)
 Path("note.png").write_bytes(next(iter(why.pictures.values())))
+
+figure = drawing.figure(9, 2.6)
+for axes, (name, hertz) in zip(figure.subplots(1, 3), names.items(), strict=True):
+    axes.imshow(model.x.picture(model.x.read(note(2 * hertz, 0.3))), aspect="auto", cmap="magma_r")
+    axes.set(title=name, xticks=[], yticks=[])
+Path("spectrograms.png").write_bytes(drawing.png(figure))
