@@ -129,6 +129,10 @@ def test_too_large_a_step_leaves_the_flow():
     assert Image.open(io.BytesIO(found.picture())).width > 500
 
 
+def test_a_flow_without_a_bottom_says_so():
+    assert "finds no bottom" in flow("x", 1, halvings=1).sentence
+
+
 def test_flows_that_cannot_be_are_answered_in_a_sentence():
     with pytest.raises(InputError, match="no slope"):
         flow("x**2", 0)

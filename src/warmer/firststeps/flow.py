@@ -129,7 +129,7 @@ def flow(formula: str | Formula, start: float | Sequence[float], *, step: float 
     f, origin = place(formula, start)
     if step <= 0 or not 1 <= halvings <= 12:
         raise InputError("the step must be more than zero, and halved 1 to 12 times")
-    times, line = _line(f, origin)
+    times, line, rests = _line(f, origin)
     sizes = tuple(step / 2**k for k in range(halvings + 1))
     ways, distances = [], []
     for size in sizes:
@@ -141,11 +141,13 @@ def flow(formula: str | Formula, start: float | Sequence[float], *, step: float 
         whole = np.isfinite(apart).all() and len(way) == count + 1 and float(f(*way[-1])) <= float(f(*origin))
         distances.append(float(apart.max()) if whole else float("inf"))
     angles = _angles(f, line) if f.dimensions == 2 else ()
-    return Flow(f, times, line, sizes, tuple(ways), tuple(distances), angles, _sentence(line, sizes, distances, angles))
+    return Flow(
+        f, times, line, sizes, tuple(ways), tuple(distances), angles, _sentence(line, rests, sizes, distances, angles)
+    )
 
 
-def _line(f: Formula, start: Array) -> tuple[Array, Array]:
-    """Solve x′ = −∇f(x) until the ground is nearly flat (Dormand and Prince's method of order 5); times and places."""
+def _line(f: Formula, start: Array) -> tuple[Array, Array, bool]:
+    """Solve x′ = −∇f(x) until the ground is nearly flat (Dormand and Prince's method of order 5); times, places, whether it is."""
     from scipy.integrate import solve_ivp
 
     steepness = float(np.abs(f.gradient(start)).max())
@@ -165,7 +167,7 @@ def _line(f: Formula, start: Array) -> tuple[Array, Array]:
     good = np.isfinite(line).all(1)
     if good.sum() < 2:
         raise InputError(f"`{f}` leads to no number right beside the start")
-    return times[good], line[good]
+    return times[good], line[good], found.status == 1
 
 
 def _descent(f: Formula, start: Array, step: float, count: int) -> Array:
@@ -215,9 +217,13 @@ def _on_circle(middle: Array, radius: float, turn: float) -> Array:
     return middle + radius * np.array([np.cos(turn), np.sin(turn)])
 
 
-def _sentence(line: Array, steps: Sequence[float], distances: Sequence[float], angles: Sequence[float]) -> str:
+def _sentence(
+    line: Array, rests: bool, steps: Sequence[float], distances: Sequence[float], angles: Sequence[float]
+) -> str:
     end = ", ".join(f"{x:.4g}" for x in np.round(line[-1], 6) + 0.0)
-    told = [f"the flow line ends near ({end})"]
+    told = [
+        f"the flow line ends near ({end})" if rests else f"the flow line finds no bottom: at ({end}) it still falls"
+    ]
     both = [(s, d) for s, d in zip(steps, distances, strict=True) if np.isfinite(d) and d > 0]
     diverged = [s for s, d in zip(steps, distances, strict=True) if not np.isfinite(d)]
     if diverged:
