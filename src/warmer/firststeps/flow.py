@@ -147,7 +147,7 @@ def flow(formula: str | Formula, start: float | Sequence[float], *, step: float 
 
 
 def _line(f: Formula, start: Array) -> tuple[Array, Array, bool]:
-    """Solve x′ = −∇f(x) until the ground is nearly flat (Dormand and Prince's method of order 5); times, places, whether it is."""
+    """Solve x′ = −∇f(x) until the ground is nearly flat (Dormand and Prince's method of order 5); also whether it is."""
     from scipy.integrate import solve_ivp
 
     steepness = float(np.abs(f.gradient(start)).max())
