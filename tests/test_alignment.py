@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import warmer
@@ -33,8 +33,7 @@ def ways(tokens, places):
 def test_the_likeliest_way_is_found(tokens, places, seed):
     logs = np.log(np.random.default_rng(seed).dirichlet(np.ones(3), places))
     possible = list(ways(tokens, places))
-    if not possible:
-        return  # equal neighbours need nothing in between, and there is no room for it
+    assume(possible)  # equal neighbours need nothing in between, and there may be no room for it
     best = max(possible, key=lambda way: sum(logs[place, token] for place, token in enumerate(way)))
     found = aligned(logs, tokens)
     said = [0] * places
@@ -70,17 +69,17 @@ def test_a_writer_tells_where_it_looks():
     assert not any(layer.read._forward_hooks for layer in writer.layers)
 
 
-def test_words_are_made_from_their_words():
+def test_each_written_word_is_told_with_where_it_looked_most():
     words = {"one": "eins", "two": "zwei", "three": "drei", "four": "vier", "five": "fünf"}
     said = [" ".join(order) for n in (2, 3) for order in itertools.permutations(words, n)]
     pairs = [(text, " ".join(words[word] for word in reversed(text.split()))) for text in said]
-    model = warmer.learn(pairs, signature="text -> text", width=32, depth=1, dropout=0, epochs=80, advice=False)
-    assert model("two five").value == "fünf zwei"
-    right = []
-    for text in said[::5]:
-        (sheet,) = warmer.look(model).alignment(text).sheets.values()
-        right += [words.get(row[1]) == row[0] for row in sheet.rows if row[0] in words.values()]
-    assert len(right) > 30
-    assert np.mean(right) > 0.6  # what it looks at is a hint; by chance it would be under one half
+    model = warmer.learn(pairs, signature="text -> text", width=32, depth=1, dropout=0, epochs=20, advice=False)
+    texts = ("two five one", "four three")
+    found = warmer.look(model).alignment(*texts)
+    for text, sheet in zip(texts, found.sheets.values(), strict=True):
+        written, places, shares = zip(*sheet.rows, strict=True)
+        assert " ".join(word for word in written if word != "■") == model(text).value
+        assert set(places) <= {*text.split(), "■"}
+        assert all(1 / 4 <= share <= 1 for share in shares)  # the strongest of at most four
     with pytest.raises(InputError, match="does not fit"):
         warmer.look(warmer.learn("iris", epochs=2, folds=1, members=1, advice=False)).alignment({})

@@ -12,18 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from test_firststeps import TORCH
 from warmer.cli.app import run
 from warmer.errors import InputError
 from warmer.firststeps import ACTIVATIONS, LOSSES, Net, descend_from_many, flow
 
-TORCH = {
-    "identity": lambda x: x,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
-    "leaky_relu": torch.nn.functional.leaky_relu,
-    "softplus": torch.nn.functional.softplus,
-}
 TORCH_LOSSES = {
     "squared": lambda out, truth: ((out - truth) ** 2).sum(),
     "absolute": lambda out, truth: (out - truth).abs().sum(),

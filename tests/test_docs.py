@@ -24,13 +24,20 @@ def test_scripts_and_pictures_are_there(page):
         assert link.startswith("http") or (page.parent / link).exists(), link
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "story").glob("*.md")), ids=lambda page: page.stem)
+def test_every_page_of_the_story_has_a_script_and_a_picture(page):
+    text = page.read_text(encoding="utf-8")
+    assert re.search(r'^--8<-- "examples/\w+\.py"$', text, re.MULTILINE)
+    assert "![" in text
+
+
 def test_every_script_has_its_page():
     told = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     pictured = {path.name for path in (ROOT / "docs" / "pictures").iterdir()}
     assert pictured == set(re.findall(r"pictures/([\w-]+\.png)", told))
     for script in (ROOT / "examples").glob("*.py"):
         if script.stem[:2] not in ("01", "02", "03", "05"):  # the README's
-            assert script.name in told, script.name
+            assert f'--8<-- "examples/{script.name}"' in told, script.name
 
 
 def test_commands_are_verbs_with_those_options(capsys):
@@ -71,4 +78,8 @@ def test_the_site_builds_without_warnings(tmp_path):
     assert built.returncode == 0, built.stderr
     page = (tmp_path / "site" / "reference" / "learning.html").read_text(encoding="utf-8")
     assert "wall-clock budget for everything" in page
+    for page_of in (ROOT / "docs" / "story").glob("*.md"):
+        shown = (tmp_path / "site" / "story" / f"{page_of.stem}.html").read_text(encoding="utf-8")
+        assert "--8" not in shown, page_of.stem
+        assert re.sub(r"<[^>]*>", "", shown).count("from pathlib import Path") == 1, page_of.stem
     assert "https://fonts.g" not in page

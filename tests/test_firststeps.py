@@ -16,7 +16,7 @@ from PIL import Image
 
 from warmer.cli.app import run
 from warmer.errors import InputError
-from warmer.firststeps import ACTIVATIONS, Formula, Neuron, descend
+from warmer.firststeps import ACTIVATIONS, Formula, Neuron, curves, descend
 from warmer.firststeps.descent import METHODS
 
 TORCH = {
@@ -49,8 +49,12 @@ def test_activations_and_their_slopes_agree_with_torch(name):
     (slope,) = torch.autograd.grad(y.sum(), x)
     curve, steep, _ = ACTIVATIONS[name]
     points = x.detach().numpy()
-    assert np.allclose(curve(points), y.detach().numpy(), atol=1e-6)
-    assert np.allclose(steep(points), slope.numpy(), atol=1e-6)
+    assert np.allclose(curve(points), y.detach().numpy(), atol=1e-12)
+    assert np.allclose(steep(points), slope.numpy(), atol=1e-12)
+
+
+def test_all_curves_are_drawn():
+    assert Image.open(io.BytesIO(curves())).size[0] > 800
 
 
 def test_hot_and_cold():

@@ -147,6 +147,14 @@ def test_many_categories_of_pixels_are_softmax_regression(tmp_path):
     assert again(pictures[0]).alternatives == model(pictures[0]).alternatives
 
 
+def test_more_weights_than_a_whole_matrix_holds():
+    pixels, digits = load_digits(return_X_y=True)
+    pictures = np.kron(pixels.reshape(-1, 8, 8) * 15, np.ones((2, 2))).astype(np.uint8)
+    model = warmer.learn((pictures, digits), network="linear")
+    assert sum(p.numel() for p in model.network.parameters()) == 256 * 10 + 10
+    assert model.evidence["scores"]["accuracy"] > 0.93
+
+
 def test_a_named_loss_trains_any_network():
     frame = spread_out(600)
     model = warmer.learn(frame, y="y", loss="quantile", epochs=6, folds=1, members=2, advice=False)

@@ -15,6 +15,7 @@ from warmer.cli.app import run
 from warmer.course import Silence
 from warmer.errors import InputError
 from warmer.insight import _painter
+from warmer.kinds import _moving
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.unet import PictureMaker, UNetEncoder
 from warmer.opening import SHIPPED, open_model
@@ -195,3 +196,13 @@ def test_the_shipped_network_knows_a_cat():
     skimage = pytest.importorskip("skimage.data")
     answer = open_model(SHIPPED)(skimage.chelsea())
     assert answer.value in ("cat", "dog")
+
+
+def test_pictures_are_mirrored_in_turn():
+    batch = torch.randint(0, 256, (400, 3, 6, 5), generator=torch.Generator().manual_seed(0)) / 255
+    first, second, third = (_moving.in_turn(batch, epoch) for epoch in (0, 1, 2))
+    mirrored = (first == batch.flip(3)).flatten(1).all(1)
+    assert 150 < int(mirrored.sum()) < 250
+    assert torch.equal(first[~mirrored], batch[~mirrored])
+    assert torch.equal(second, first.flip(3))
+    assert torch.equal(third, first)

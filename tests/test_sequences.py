@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -383,3 +384,14 @@ def test_augmented_lines_stay_lines():
     assert found.values.shape[2:] == (1, 16)
     assert not found.values[1][~found.mask[1]].any()
     assert abs(int(found.mask[1].sum()) / int(found.mask[0].sum()) - 0.6) < 0.05
+
+
+def test_what_is_answered_is_what_is_scored(monkeypatch):
+    model = warmer.load(Path(__file__).parent / "golden" / "reversed-1.safetensors")
+    head, tokens = model.head, model.y.tokens
+    long, short = tokens.encode("c a a").tolist(), tokens.encode("c").tolist()
+    # By token the long one is better, in all the short one.
+    monkeypatch.setattr(head, "_found", lambda outputs, beams: [[(long, -3.0), (short, -2.0)]])
+    (answer,) = head.decode(torch.zeros(1, 1, 1))
+    assert answer.value == head.answers(torch.zeros(1, 1, 1))[0] == "c a a"
+    assert [share <= answer.alternatives[0][1] for _, share in answer.alternatives] == [True, True]

@@ -16,7 +16,7 @@ from warmer.plan import Plan, show
 from warmer.story import learn
 from warmer.words import figures
 
-_MOST = 64
+_MOST, _LAST = 64, 10
 _NUMBERS = (int, float)
 
 
@@ -48,25 +48,33 @@ class Comparison:
         score: name of the first score, by which they are compared.
         varied: name → values.
         runs: one for each combination.
-        sentence: what was found, in words.
     """
 
     score: str
     varied: Mapping[str, Sequence[Any]]
     runs: tuple[Run, ...]
-    sentence: str
 
-    def value(self, run: Run, side: str = "test") -> float:
-        """Return a run's score on test examples, or the last training loss (`side` "loss"); NaN where it failed."""
-        if run.model is None:
-            return float("nan")
-        if side == "loss":
-            losses = [one["loss"] for one in run.model.history if one.get("loss") is not None]
-            return float(np.mean(losses[-10:]))
-        return float(run.model.evidence["scores"][self.score])
+    def value(self, run: Run) -> float:
+        """Return a run's score on test examples; NaN where it failed."""
+        return float("nan") if run.model is None else float(run.model.evidence["scores"][self.score])
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in words."""
+        good = [(self.value(run), run) for run in self.runs if run.model is not None]
+        head = next(run.model.head for run in self.runs if run.model is not None)
+        n = next(run.model.evidence["n"] for run in self.runs if run.model is not None)
+        good.sort(key=lambda pair: pair[0], reverse=scores.get(head.scores[0]).best == "high")
+        (first, best), (last, worst) = good[0], good[-1]
+        failed = [run.named for run in self.runs if run.model is None]
+        sentence = (
+            f"{self.score} on {n:,} examples never seen is best with {best.named}: {figures(first)}, "
+            f"and worst with {worst.named}: {figures(last)}"
+        )
+        return sentence + (f"; {'; '.join(failed)} would not learn at all" if failed else "")
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row a run: its values, parameters, epochs, training loss, and score with interval."""
+        """Return one row a run: its values, parameters, epochs, mean of the last training losses, and score with interval."""
         found = []
         for run in self.runs:
             row = dict(run.values)
@@ -75,7 +83,8 @@ class Comparison:
                 continue
             low, high = run.model.evidence["intervals"][self.score]
             epochs = max((one["epoch"] for one in run.model.history), default=0.0)
-            told = {"parameters": run.model.parameters, "epochs": epochs, "loss": self.value(run, "loss")}
+            losses = [one["loss"] for one in run.model.history if one.get("loss") is not None]
+            told = {"parameters": run.model.parameters, "epochs": epochs, "loss": float(np.mean(losses[-_LAST:]))}
             found.append({**row, **told, self.score: self.value(run), "low": low, "high": high})
         return found
 
@@ -172,16 +181,15 @@ def compare(
     Raises:
         InputError: there is nothing to vary, or too much.
     """
-    names = list(vary)
-    combinations = list(itertools.product(*(vary[name] for name in names)))
+    fields, names = Plan.names(), list(vary)
+    typed = {name: [Plan.convert(name, v) if name in fields else v for v in vary[name]] for name in names}
+    combinations = list(itertools.product(*typed.values()))
     if not 1 <= len(names) <= 2 or len(combinations) < 2:
         raise InputError("vary one or two choices, with two values at least, such as learning_rate=0.0001,0.01")
     if len(combinations) > _MOST:
         raise InputError(f"{len(combinations)} runs would take long; vary less, {_MOST} runs are the most")
-    fields = Plan.names()
-    typed = {name: [Plan.convert(name, v) if name in fields else v for v in vary[name]] for name in names}
     runs = []
-    for values in itertools.product(*typed.values()):
+    for values in combinations:
         chosen = dict(zip(names, values, strict=True))
         try:
             run = Run(chosen, learn(source, y, **{"advice": False, **wishes, **chosen}))
@@ -193,26 +201,4 @@ def compare(
     good = [run.model for run in runs if run.model is not None]
     if not good:
         raise RunFailed(f"none of the {len(runs)} runs came to an end: {runs[0].failed}")
-    found = Comparison(scores.get(good[0].head.scores[0]).name, typed, tuple(runs), "")
-    return Comparison(found.score, found.varied, found.runs, _sentence(found))
-
-
-def _sentence(found: Comparison) -> str:
-    high = _best(found) == "high"
-    ranked = sorted(
-        (run for run in found.runs if run.model is not None), key=lambda run: found.value(run), reverse=high
-    )
-    best, worst = ranked[0], ranked[-1]
-    failed = [run.named for run in found.runs if run.model is None]
-    assert best.model is not None
-    sentence = (
-        f"{found.score} on {best.model.evidence['n']:,} examples never seen is best with {best.named}: "
-        f"{figures(found.value(best))}, and worst with {worst.named}: {figures(found.value(worst))}"
-    )
-    return sentence + (f"; {'; '.join(failed)} would not learn at all" if failed else "")
-
-
-def _best(found: Comparison) -> str:
-    """Return whether high or low values of the score are good."""
-    model = next(run.model for run in found.runs if run.model is not None)
-    return scores.get(model.head.scores[0]).best
+    return Comparison(scores.get(good[0].head.scores[0]).name, typed, tuple(runs))

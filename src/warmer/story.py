@@ -233,7 +233,7 @@ def _of_line(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encode
             "network=linear is for numbers, categories, dates and pictures as x and for numbers and categories as y; "
             "leave it out, or leave out the other columns with --column NAME=unused"
         )
-    return [optimisers.exact(n, int(np.prod([size or 1 for size in x.shape])), y.discrete)]
+    return [optimisers.proposals(n, int(np.prod([size or 1 for size in x.shape])), y.discrete)]
 
 
 def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: nn.Module | None) -> Plan:

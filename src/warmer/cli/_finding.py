@@ -10,23 +10,6 @@ from pathlib import Path
 from typing import Any
 
 
-def wishes(pairs: Sequence[str]) -> dict[str, str]:
-    """Return OPTION=VALUE pairs as a mapping.
-
-    Raises:
-        InputError: one has no equals sign.
-    """
-    from warmer.errors import InputError
-
-    found = {}
-    for pair in pairs:
-        name, mark, value = pair.partition("=")
-        if not mark:
-            raise InputError(f"`--set {pair}` lacks its value; write --set {pair}=VALUE")
-        found[name.strip()] = value.strip()
-    return found
-
-
 def listing(model: str, as_json: bool) -> None:
     """Print all instruments: those that fit, then why the others do not."""
     from warmer import insight

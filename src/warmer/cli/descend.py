@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from warmer.firststeps import Path as Way
 
 _SHOWN = 12
 
@@ -54,11 +57,8 @@ def run(
     print(f"wrote {out}", file=sys.stderr)
 
 
-def _print_way(found: object) -> None:
+def _print_way(found: Way) -> None:
     """Print the first steps and the last one."""
-    from warmer.firststeps import Path
-
-    assert isinstance(found, Path)
     count = len(found.points)
     for place, (point, value) in enumerate(zip(found.points, found.values, strict=True)):
         if place < _SHOWN or place == count - 1:

@@ -22,8 +22,9 @@ def run(
 ) -> None:
     """Look inside a model with one of the instruments."""
     from warmer.cli import _finding
+    from warmer.cli._pairs import pairs
 
     if instrument is None:
         _finding.listing(model, json)
     else:
-        _finding.show(model, instrument, inputs or [], examples, _finding.wishes(set_ or []), out, json)
+        _finding.show(model, instrument, inputs or [], examples, pairs(set_ or [], "--set"), out, json)

@@ -13,7 +13,7 @@ from warmer.firststeps.boundaries import Boundaries, boundaries
 from warmer.firststeps.descent import Path, descend
 from warmer.firststeps.flow import Flow, flow
 from warmer.firststeps.mistakes import Mistakes, count_mistakes
-from warmer.firststeps.neuron import ACTIVATIONS, Neuron
+from warmer.firststeps.neuron import ACTIVATIONS, Neuron, curves
 from warmer.firststeps.starts import Starts, descend_from_many
 from warmer.formula import Formula
 
@@ -36,6 +36,7 @@ __all__ = [
     "boundaries",
     "compare",
     "count_mistakes",
+    "curves",
     "descend",
     "descend_from_many",
     "flow",

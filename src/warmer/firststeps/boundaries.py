@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from warmer.errors import InputError
 if TYPE_CHECKING:
     from warmer.examples._prepare import Prepared
     from warmer.networks.network import Network
-    from warmer.training.loop import Descent
 
 Array = NDArray[Any]
 
@@ -126,6 +124,7 @@ def boundaries(
     from warmer.examples import _prepare, _split
     from warmer.model import build
     from warmer.plan import Plan
+    from warmer.training.judging import evaluate
     from warmer.training.loop import Descent
 
     if not (0 <= hidden <= 20 and 1 <= width <= 4096 and 1 <= epochs <= 2000):
@@ -157,8 +156,11 @@ def boundaries(
     training, validation = part(data, data.rows(_split.TRAIN)), part(data, halves(data)[0])
     descent = Descent(network, data.x, data.y, training, validation, plan, torch.device("cpu"))
     ends, grid = _plane(data)
-    found = [(0.0, _shares(network, grid), _right(network, data, validation))]
-    found += list(_watched(descent, network, data, grid, validation))
+    answers, truths = evaluate(network, data.x, data.y, validation, descent.device, plan)
+    found = [(0.0, _shares(network, grid), float((answers.argmax(-1) == truths).float().mean()))]
+    for moment in descent:
+        if moment.scores is not None:
+            found.append((moment.epoch, _shares(network, grid), moment.scores["accuracy"]))
     moments, shares, right = zip(*found, strict=True)
     rows = training.rows[:_DOTS]
     codes = data.y.batch(data.targets.take(rows), torch.device("cpu")).numpy()
@@ -170,17 +172,6 @@ def boundaries(
     )
     names = (data.x_names[0], data.x_names[1])
     return Boundaries(names, ends, moments, np.stack(shares), right, dots, count, sentence)
-
-
-def _watched(
-    descent: Descent, network: Network, data: Prepared, grid: Any, validation: Any
-) -> Iterator[tuple[float, Array, float]]:
-    """Train, and yield (epoch, answers over the plane, share right) after every epoch."""
-    epoch = 0
-    for moment in descent:
-        if int(moment.epoch) > epoch:
-            epoch = int(moment.epoch)
-            yield moment.epoch, _shares(network, grid), _right(network, data, validation)
 
 
 def _plane(data: Prepared) -> tuple[Array, Any]:
@@ -202,13 +193,3 @@ def _shares(network: Network, grid: Any) -> Array:
     with torch.no_grad():
         found = network(grid).softmax(-1).float().numpy()
     return found.reshape(_SIDE, _SIDE, -1)
-
-
-def _right(network: Network, data: Prepared, validation: Any) -> float:
-    import torch
-
-    network.eval()
-    with torch.no_grad():
-        said = network(data.x.batch(validation.inputs.take(validation.rows), torch.device("cpu"))).argmax(-1)
-    truth = data.y.batch(validation.targets.take(validation.rows), torch.device("cpu")).long()
-    return float((said == truth).float().mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +27,8 @@ def _bell(x: Any) -> Any:
 
 
 def _share(x: Any) -> Any:
-    """Return the share of a normal distribution below x (Abramowitz and Stegun 7.1.26, to 1.5e-7)."""
-    x = np.asarray(x, dtype=float)
-    t = 1 / (1 + 0.3275911 * np.abs(x) / np.sqrt(2))
-    series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
-    return np.where(x >= 0, 1 - series * np.exp(-(x**2) / 2) / 2, series * np.exp(-(x**2) / 2) / 2)
+    """Return the share of a normal distribution below x."""
+    return (1 + np.vectorize(math.erf, otypes=[float])(np.asarray(x, dtype=float) / np.sqrt(2))) / 2
 
 
 ACTIVATIONS: Mapping[str, tuple[Curve, Curve, str]] = {
@@ -151,6 +149,20 @@ class Neuron:
         right.title.set_fontsize(9)
         right.legend(frameon=False, loc="upper left")
         return drawing.png(figure)
+
+
+def curves() -> bytes:
+    """Draw every activation with its slope, as PNG."""
+    figure = drawing.figure(10, 4.6)
+    xs = np.linspace(-4, 4, 801)
+    for axes, (name, (curve, slope, _)) in zip(figure.subplots(2, 4).ravel(), ACTIVATIONS.items(), strict=True):
+        drawing.open_sides(axes)
+        axes.axhline(0, color="#bbbbbb", linewidth=0.6)
+        axes.axvline(0, color="#bbbbbb", linewidth=0.6)
+        axes.plot(xs, curve(xs), color=drawing.COLD, linewidth=2)
+        axes.plot(xs, slope(xs), color=drawing.WARM, linewidth=1, linestyle="--")
+        axes.set(ylim=(-1.4, 2.2), title=name)
+    return drawing.png(figure)
 
 
 def _n(number: float, inside: bool = False) -> str:

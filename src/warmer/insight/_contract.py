@@ -29,7 +29,6 @@ from warmer.errors import InputError
 from warmer.examples._contract import Table as Examples
 from warmer.examples._store import fill
 from warmer.files import write_whole
-from warmer.kinds._contract import Head
 from warmer.model import Model
 
 Array = NDArray[Any]
@@ -79,7 +78,7 @@ class Needs:
             return f"it looks at answers that are one label or one number, and this model answers with {model.y.name}"
         if (self.answers or self.labels) and not model.head.scores:
             return "it looks at answers, and this network gives none of its own; learn with --from it first"
-        if self.spelled and not (model.y.sequential and type(model.head).looked is not Head.looked):
+        if self.spelled and not model.head.spelled:
             return f"it looks at answers that are made part by part, and this model answers with {model.y.name}"
         if self.noted and not model.evidence.get("followed"):
             return "it shows notes of a training, and this model has none; learn it anew to have them"

@@ -41,7 +41,7 @@ def run(subject: Subject) -> Finding:
         with _watch.still(model.network), torch.no_grad():
             features = model.network.features(batch)
             outputs = model.head.average(model.head.outputs(features).unflatten(0, (-1, model.head.members)))
-            looked = (model.head.looked(outputs) or [])[0]
+            looked = model.head.looked(outputs)[0]
             answer = str(model.head.decode(outputs)[0].value)
         grid = tuple(features.maps[-1].shape[2:])
         names = model.x.pieces(array)

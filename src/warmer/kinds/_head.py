@@ -90,6 +90,9 @@ class Head(nn.Module, ABC):
     quick: bool = False
     """Set while training: answers that only choose between checkpoints may be found with less care."""
 
+    spelled: bool = False
+    """Whether an answer is a text made part by part, of which `looked` tells what each part was made from."""
+
     pools: bool = False
     """Whether `outputs` reads nothing of the features but `pooled(plan.pooling)`; then it can be fitted on cached vectors."""
 
@@ -129,9 +132,9 @@ class Head(nn.Module, ABC):
     def prepare(self, targets: Tensor) -> None:
         """See the training targets once, before training; for example to note how often each category occurs."""
 
-    def looked(self, outputs: Tensor) -> list[Looked] | None:
-        """Tell for each answer that is made part by part what each part was made from; None where answers are not."""
-        return None
+    def looked(self, outputs: Tensor) -> list[Looked]:
+        """Tell for each answer what each of its parts was made from, where answers are `spelled`."""
+        raise NotImplementedError
 
     def constant(self, n: int) -> tuple[Array, str] | None:
         """Return the answers, for `n` examples, of always saying what the training examples say most, and that in words."""

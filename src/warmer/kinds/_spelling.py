@@ -48,6 +48,8 @@ class SpellingHead(Head):
         beams: candidates kept while an answer is looked for.
     """
 
+    spelled = True
+
     def __init__(self, tokens: Tokens, commonest: str, beams: int) -> None:
         super().__init__(1)
         self.tokens, self.commonest, self.beams = tokens, commonest, beams
@@ -92,19 +94,19 @@ class SpellingHead(Head):
 
     @torch.no_grad()
     def decode(self, outputs: Tensor) -> list[Answer]:
-        """Return the likeliest text with the chance that it is right to the letter, and the runners-up."""
+        """Return the text that is scored, too, with the chance that it is right to the letter, and the runners-up."""
         found = []
         for one in self._found(outputs, max(2, self.beams)):
             said: dict[str, float] = {}
             for tokens, chance in one:
                 text = self.tokens.decode(tokens)
                 said[text] = max(said.get(text, -math.inf), chance)
-            best = max(said.values())
+            # Candidates come best first, which need not be the likeliest: long texts are not held against their length.
+            best = next(iter(said.values()))
             sure = self._sure(best)
-            ranked = sorted(said.items(), key=lambda pair: -pair[1])
-            shares = [(text, sure * math.exp(chance - best)) for text, chance in ranked]
+            shares = [(text, sure * math.exp(min(0.0, chance - best))) for text, chance in said.items()]
             known = sure if float(self.calibrated) else None
-            found.append(Answer(ranked[0][0], known, tuple(shares)))
+            found.append(Answer(shares[0][0], known, tuple(shares)))
         return found
 
     def _sure(self, chance: float) -> float:

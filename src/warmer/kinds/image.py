@@ -23,10 +23,9 @@ from warmer.kinds._contract import Adopted, Answer, Array, Bid, Cells, Head, Kin
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
 from warmer.kinds._picturing import FOLLOWS, CriticisedHead, PictureHead, difference, follows
 from warmer.networks import pretrained
-from warmer.networks.convnet import ConvNet
+from warmer.networks.convnet import ConvNet, Normalise
 from warmer.networks.features import FeatureSpec
 from warmer.networks.hub import HubEncoder
-from warmer.networks.linear import Flat
 from warmer.networks.lines import LineNet
 from warmer.networks.pretrained import WITH_CLASSIFIER
 from warmer.networks.sequences import BODIES
@@ -442,7 +441,7 @@ class Image(Kind):
                 self.channels, plan.width or 24, plan.depth or 3, self.mean, self.deviation, plan.dropout
             )
         if plan.network == "linear":
-            return Flat(self.mean, self.deviation)
+            return nn.Sequential(Normalise(self.mean, self.deviation), nn.Flatten())
         width, depth = plan.width or 32, plan.depth or 3
         growth = 4 if self.channels == 3 and min(self.height, self.width) <= _SMALL else 2
         widths = tuple(width * (growth if level else 1) for level in range(depth))

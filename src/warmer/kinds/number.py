@@ -20,7 +20,6 @@ from warmer.kinds import _likelihoods
 from warmer.kinds._contract import Answer, Array, Bid, Cells, Head, Kind
 from warmer.networks.blocks import PiecewiseLinear, Standardise, exact, readout
 from warmer.networks.features import Features, FeatureSpec
-from warmer.networks.linear import Scaled
 from warmer.plan import Plan, Proposal
 from warmer.words import figures
 
@@ -323,10 +322,10 @@ class _Numbers(nn.Module):
     def __init__(self, columns: Sequence[Number], plan: Plan, flat: bool = False) -> None:
         super().__init__()
         self.flat = flat
-        scaled = Scaled if plan.network == "linear" else Standardise
-        self.plain = scaled(tuple(c.centre for c in columns), tuple(c.scale for c in columns))
+        linear = plan.network == "linear"
+        self.plain = Standardise(tuple(c.centre for c in columns), tuple(c.scale for c in columns), not linear)
         binned = [index for index, column in enumerate(columns) if column.edges]
-        if len(binned) > _MOST_COLUMNS_WITH_BINS or plan.network == "linear":
+        if len(binned) > _MOST_COLUMNS_WITH_BINS or linear:
             binned = []
         self.codes = PiecewiseLinear(tuple(columns[i].edges for i in binned), 16) if binned else None
         self.register_buffer("binned", torch.tensor(binned, dtype=torch.long), persistent=False)

@@ -176,10 +176,12 @@ class Standardise(nn.Module):
 
     Args:
         centre, scale: one a column; `scale` is more than zero.
+        clipped: no: nothing bends, as a linear network wants it.
     """
 
-    def __init__(self, centre: tuple[float, ...], scale: tuple[float, ...]) -> None:
+    def __init__(self, centre: tuple[float, ...], scale: tuple[float, ...], clipped: bool = True) -> None:
         super().__init__()
+        self.clipped = clipped
         self.register_buffer("centre", torch.tensor(centre))
         self.register_buffer("scale", torch.tensor(scale))
 
@@ -190,7 +192,8 @@ class Standardise(nn.Module):
         """Map `[batch, columns]` to `[batch, 2 * columns]`."""
         absent = x.isnan()
         scaled = (torch.where(absent, self.centre, x) - self.centre) / self.scale
-        return torch.cat([scaled / torch.sqrt(1 + (scaled / 3) ** 2), absent.to(x.dtype)], dim=1)
+        scaled = scaled / torch.sqrt(1 + (scaled / 3) ** 2) if self.clipped else scaled
+        return torch.cat([scaled, absent.to(x.dtype)], dim=1)
 
 
 class FrozenNorm(nn.Module):

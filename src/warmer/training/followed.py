@@ -33,7 +33,7 @@ class Followed:
 
     def is_time(self, step: int) -> bool:
         """Tell whether a step is a power of two, or the first."""
-        return bool(self) and step & (step - 1) == 0
+        return step & (step - 1) == 0
 
     def note(
         self, network: Network, x: Batches, y: Kind, device: torch.device, plan: Plan, step: int, epoch: float

@@ -364,9 +364,8 @@ class Descent:
     def _note(self, always: bool = False) -> None:
         """Note what is answered to the examples that are followed, where it is time and nothing is noted yet."""
         state = self.state
-        if any(one["step"] == state.step for one in state.followed[-1:]) or not self.followed:
-            return
-        if always or self.followed.is_time(state.step):
+        noted = bool(state.followed) and state.followed[-1]["step"] == state.step
+        if self.followed and not noted and (always or self.followed.is_time(state.step)):
             epoch = state.seen / len(self.training.rows)
             state.followed.append(
                 self.followed.note(self.network, self.x, self.y, self.device, self.plan, state.step, epoch)
@@ -430,6 +429,7 @@ class Descent:
         self.network.load_state_dict(weights)
         self.optimiser.load_state_dict(_copied(optimiser))
         state.step, state.seen = step, seen
+        state.followed = [one for one in state.followed if one["step"] <= step]
         state.scale /= 3
         return f"the loss became {value}: back to step {step:,} at a third of the learning rate"
 

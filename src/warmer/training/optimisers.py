@@ -62,7 +62,7 @@ def make(network: nn.Module, plan: Plan) -> Plain:
     return AdamW(groups, lr=plan.learning_rate, betas=(plan.momentum, 0.99), fused=True)
 
 
-def exact(n: int, size: int, sorts: bool) -> Proposal:
+def proposals(n: int, size: int, sorts: bool) -> Proposal:
     """Propose how a linear network is learned: to the bottom, from all `n` examples of `size` numbers in each step.
 
     Only where they are too many for that, in small batches. Categories that a line can part would pull its weights
@@ -192,19 +192,23 @@ class BFGS(Plain):
         return float(loss), nn.utils.parameters_to_vector(slopes)
 
     def _limited(self, closure: Callable[[], Tensor]) -> None:
-        inner = torch.optim.LBFGS(
+        inner = _LBFGS(
             self.learned, max_iter=_ITERATIONS, history_size=50, tolerance_grad=_FLAT, tolerance_change=_STILL,
             line_search_fn="strong_wolfe",
         )  # fmt: skip
-        inspect.unwrap(torch.optim.LBFGS.step)(inner, lambda: self._pulled(closure()))
+        inner.step(lambda: self._pulled(closure()))
 
     def _pulled(self, loss: Tensor) -> Tensor:
         with torch.no_grad():
-            for p in (p for p in self.learned if self.pull and p.dim() >= 2 and p.grad is not None):
-                assert p.grad is not None
-                p.grad.add_(p, alpha=self.pull)
-                loss = loss + self.pull / 2 * p.square().sum()
+            for p in self.learned:
+                if self.pull and p.dim() >= 2 and p.grad is not None:
+                    p.grad.add_(p, alpha=self.pull)
+                    loss = loss + self.pull / 2 * p.square().sum()
         return loss
+
+
+class _LBFGS(Plain, torch.optim.LBFGS):
+    step = torch.no_grad()(inspect.unwrap(torch.optim.LBFGS.step))
 
 
 def _curved(inverse: Tensor | None, moved: Tensor, steeper: Tensor) -> Tensor | None:
