@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import warmer
 from warmer.errors import InputError
 from warmer.kinds._spelling import aligned
-from warmer.networks.sequences import Attention, Writer
+from warmer.networks.sequences import Attention
+from warmer.networks.writing import Writer
 
 
 def ways(tokens, places):

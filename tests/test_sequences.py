@@ -17,14 +17,16 @@ from torch.nn import functional as F
 import warmer
 from warmer import kinds
 from warmer.errors import BadCell, InputError
+from warmer.examples._store import ragged
 from warmer.kinds import _lines, _sound
 from warmer.kinds._contract import Padded
-from warmer.kinds._spelling import OrderedHead, WritingHead, prefix_search, with_mask
+from warmer.kinds._spelling import OrderedHead, WritingHead, best, prefix_search, with_mask
 from warmer.kinds._tokens import END, LETTERS, PARTS, WORDS, Tokens, normal
 from warmer.networks.features import Features, FeatureSpec
-from warmer.networks.sequences import BODIES, Writer, body
+from warmer.networks.sequences import BODIES, body
 from warmer.networks.sound import LogMel
-from warmer.training.judging import together
+from warmer.networks.writing import Incremental, Writer
+from warmer.training.judging import Part, together
 
 SENTENCES = ["the cat sat on the mat", "a bird sings", "the bird sat", "a cat sings on a stone"] * 30
 
@@ -121,9 +123,47 @@ def test_writing_step_by_step_is_writing_at_once():
     memory, mask = torch.randn(3, 4, 16), torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]]) > 0
     tokens, read = torch.randint(1, 12, (3, 6)), writer.offered(memory)
     at_once = writer(tokens, read, mask)
-    cache: dict = {}
-    steps = [writer(tokens[:, i : i + 1], read, mask, cache, i) for i in range(6)]
-    assert torch.allclose(torch.cat(steps, 1), at_once, atol=1e-5)
+    with torch.no_grad():
+        writing = Incremental(writer, memory, mask, 1, 6)
+        steps = [writing.step(tokens[:, i : i + 1]).clone() for i in range(6)]
+    assert torch.allclose(torch.stack(steps, 1), at_once, atol=1e-5)
+
+
+def test_candidates_descend_from_others_and_texts_leave():
+    torch.manual_seed(1)
+    writer, memory, mask = Writer(12, 16, 2, 0.0).eval(), torch.randn(3, 4, 16), torch.ones(3, 4) > 0
+    parents = torch.tensor([[0, 0, 0], [0, 0, 2], [2, 1, 1], [1, 0, 2]])
+    written = torch.randint(1, 12, (3, 3, 1))
+    with torch.no_grad():
+        writing, texts = Incremental(writer, memory, mask, 3, 5), [0, 1, 2]
+        for step, parent in enumerate(parents):
+            logits = writing.step(written[:, :, -1]).clone()
+            read = [(k.repeat_interleave(3, 0), v.repeat_interleave(3, 0)) for k, v in writer.offered(memory[texts])]
+            whole = writer(written.flatten(0, 1), read, mask[texts].repeat_interleave(3, 0))
+            assert torch.allclose(logits, whole[:, -1], atol=1e-5)
+            written = torch.cat([written[:, parent], torch.randint(1, 12, (len(texts), 3, 1))], 2)
+            writing.follow(parent.expand(len(texts), -1))
+            if step == 1:
+                writing.keep(torch.tensor([True, False, True]))
+                texts, written = [0, 2], written[[0, 2]]
+
+
+@given(st.integers(1, 5), st.integers(1, 400), st.integers(1, 9), st.integers(0, 99))
+def test_the_largest_of_each_row_are_found_by_blocks(rows, n, k, seed):
+    values = torch.randperm(rows * n, generator=torch.Generator().manual_seed(seed)).view(rows, n).float()
+    found, places_ = best(values, min(k, n))
+    expected = values.topk(min(k, n), 1)
+    assert torch.equal(found, expected.values)
+    assert torch.equal(places_, expected.indices)
+
+
+def test_examples_judged_by_length_keep_their_order():
+    lengths = np.array([5, 1, 9, 3, 7, 2])
+    store = ragged([np.full((n, 2), n, np.float32) for n in lengths])
+    part = Part(store, store, np.array([3, 0, 2, 1]))
+    assert [places_.tolist() for places_ in part.in_batches(16)] == [[3, 0, 1, 2]]
+    assert store.at_once(1000) == 1000
+    assert ragged([np.zeros((1000, 64), np.uint8)] * 3).at_once(512) == 62
 
 
 def test_beam_search_with_many_beams_finds_the_best_of_all(writing):

@@ -49,7 +49,7 @@ class Store:
 
     def at_once(self, most: int) -> int:
         """Return how many examples to compute together, `most` at the most: large ones run faster when few fit the caches."""
-        size = int(np.prod(self.values.shape[1:])) if self.offsets is None else len(self.values) // max(1, len(self))
+        size = int(np.prod(self.values.shape)) // max(1, len(self))
         return int(np.clip(_BATCH_NUMBERS // max(1, size), min(16, most), most))
 
     @property

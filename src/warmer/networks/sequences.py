@@ -11,9 +11,6 @@ from torch.nn import functional as F
 BODIES = ("transformer", "gru", "lstm", "convnet")
 """What can read a sequence."""
 
-Cache = dict[int, tuple[Tensor, Tensor]]
-"""Place of a layer → keys and values `[batch, heads, length, width / heads]` of what was already written."""
-
 
 def places(length: int, width: int, device: torch.device) -> Tensor:
     """Return `[length, width]` sines and cosines of falling frequency (Vaswani et al. 2017, arXiv 1706.03762)."""
@@ -39,14 +36,15 @@ class Attention(nn.Module):
     def offered(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values `[batch, heads, length, width / heads]` of a sequence."""
         keys, values = self.offer(x).chunk(2, -1)
-        return self._split(keys), self._split(values)
+        return self.split(keys), self.split(values)
 
     def looks(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return how much each place of `x` looks at each place that offered `keys`, `[batch, heads, length, places]`."""
-        asked = self._split(self.ask(x)) @ keys.transpose(-1, -2) / keys.shape[-1] ** 0.5
+        asked = self.split(self.ask(x)) @ keys.transpose(-1, -2) / keys.shape[-1] ** 0.5
         return (asked if mask is None else asked.masked_fill(~mask, float("-inf"))).softmax(-1)
 
-    def _split(self, x: Tensor) -> Tensor:
+    def split(self, x: Tensor) -> Tensor:
+        """Return `[batch, length, width]` as `[batch, heads, length, width / heads]`."""
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def forward(
@@ -55,13 +53,15 @@ class Attention(nn.Module):
         """Return what each place of `x` finds among the keys and values; `mask` is True where it may look."""
         share = self.dropout if self.training else 0.0
         found = F.scaled_dot_product_attention(
-            self._split(self.ask(x)), *offered, attn_mask=mask, dropout_p=share, is_causal=causal
+            self.split(self.ask(x)), *offered, attn_mask=mask, dropout_p=share, is_causal=causal
         )
         answer: Tensor = self.out(found.transpose(1, 2).flatten(2))
         return answer
 
 
-class _Dense(nn.Sequential):
+class Dense(nn.Sequential):
+    """Two dense layers, the inner one bent."""
+
     def __init__(self, width: int, inner: int, dropout: float) -> None:
         super().__init__(nn.Linear(width, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, width))
 
@@ -72,7 +72,7 @@ class _Reader(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention, self.dense = Attention(width, heads, dropout), _Dense(width, 2 * width, dropout)
+        self.attention, self.dense = Attention(width, heads, dropout), Dense(width, 2 * width, dropout)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -167,96 +167,3 @@ def body(name: str, width: int, depth: int, dropout: float) -> nn.Module:
 def heads_of(width: int) -> int:
     """Return how many ways of looking suit a width: one for 32 numbers each, of those that divide it."""
     return next(heads for heads in range(max(1, width // 32), 0, -1) if width % heads == 0)
-
-
-class _Writer(nn.Module):
-    """One layer of a transformer that writes: it looks at what was written, then at what was read."""
-
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
-        self.written, self.read = Attention(width, heads, dropout), Attention(width, heads, dropout)
-        self.dense, self.drop = _Dense(width, 2 * width, dropout), nn.Dropout(dropout)
-
-    def forward(
-        self, x: Tensor, read: tuple[Tensor, Tensor], mask: Tensor, before: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        seen = self.norm1(x)
-        mine = self.written.offered(seen)
-        if before is not None:
-            mine = (torch.cat([before[0], mine[0]], 2), torch.cat([before[1], mine[1]], 2))
-        x = x + self.drop(self.written(seen, mine, causal=before is None and x.shape[1] > 1))
-        x = x + self.drop(self.read(self.norm2(x), read, mask))
-        return x + self.drop(self.dense(self.norm3(x))), mine
-
-
-class Writer(nn.Module):
-    """A transformer that writes token after token while it looks at what was read.
-
-    Args:
-        tokens: how many there are; their vectors are the readout's weights, too (Press and Wolf 2017, arXiv 1608.05859).
-        width, depth: numbers a place; layers.
-        dropout: share silenced in training.
-    """
-
-    def __init__(self, tokens: int, width: int, depth: int, dropout: float) -> None:
-        super().__init__()
-        self.table = nn.Embedding(tokens, width)
-        nn.init.normal_(self.table.weight, std=width**-0.5)
-        self.bias = nn.Parameter(torch.zeros(tokens))
-        self.layers = nn.ModuleList([_Writer(width, heads_of(width), dropout) for _ in range(depth)])
-        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
-
-    def offered(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return each layer's keys and values of what was read, `[batch, places, width]`."""
-        return [layer.read.offered(memory) for layer in self._layers()]
-
-    def _layers(self) -> list[_Writer]:
-        return [layer for layer in self.layers if isinstance(layer, _Writer)]
-
-    @torch.no_grad()
-    def looks(self, tokens: Tensor, memory: Tensor, mask: Tensor) -> Tensor:
-        """Return how much each token looks at each place of what was read while it is written, `[batch, length, places]`.
-
-        The mean over layers and their ways of looking; the token at place i is the one that is written after `tokens[:, i]`.
-        """
-        found: list[Tensor] = []
-
-        def seen(module: Attention, given: tuple[Tensor, tuple[Tensor, Tensor], Tensor], answer: Tensor) -> None:
-            found.append(module.looks(given[0], given[1][0], given[2]).mean(1))
-
-        handles = [layer.read.register_forward_hook(seen) for layer in self._layers()]
-        try:
-            self(tokens, self.offered(memory), mask)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return torch.stack(found).mean(0)
-
-    def forward(
-        self,
-        tokens: Tensor,
-        read: list[tuple[Tensor, Tensor]],
-        mask: Tensor,
-        cache: Cache | None = None,
-        start: int = 0,
-    ) -> Tensor:
-        """Return logits `[batch, length, tokens]` of the token after each.
-
-        Args:
-            tokens: written so far, `[batch, length]`; with a cache those after the ones in it alone.
-            read: what `offered` returned.
-            mask: `[batch, places]`, True where something was read.
-            cache: is read and filled.
-            start: the place of the first token.
-        """
-        width = self.table.embedding_dim
-        x = self.table(tokens) * width**0.5
-        x = self.drop(x + places(start + tokens.shape[1], width, x.device)[start:])
-        looks = mask[:, None, None, :]
-        for place, layer in enumerate(self._layers()):
-            before = None if cache is None else cache.get(place)
-            x, mine = layer(x, read[place], looks, before)
-            if cache is not None:
-                cache[place] = mine
-        return F.linear(self.norm(x), self.table.weight, self.bias)

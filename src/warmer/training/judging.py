@@ -49,6 +49,13 @@ class Part:
             return self
         return self.at(np.linspace(0, len(self.rows) - 1, count).astype(int))
 
+    def in_batches(self, most: int) -> list[Array]:
+        """Return places of `rows`, batch by batch of `most` at the most; those of about equal length together."""
+        lengths = self.inputs.lengths(self.rows)
+        order = np.arange(len(self.rows)) if lengths is None else np.argsort(lengths, kind="stable")
+        step = self.inputs.at_once(most)
+        return [order[start : start + step] for start in range(0, len(order), step)]
+
     def folds_at(self, places: Any, device: torch.device) -> Tensor | None:
         """Return the folds of some of these examples, or None."""
         return None if self.folds is None else torch.from_numpy(self.folds[places]).to(device)
@@ -68,14 +75,21 @@ def evaluate(
 ) -> tuple[Tensor, Tensor]:
     """Return outputs of evaluation mode and targets of some examples, on the CPU."""
     network.eval()
-    step = part.inputs.at_once(max(_EVALUATED, plan.batch))
-    found = []
-    for start in range(0, len(part.rows), step):
-        batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
-        folds = part.folds_at(slice(start, start + step), device)
+    found, batches = [], part.in_batches(max(_EVALUATED, plan.batch))
+    for places in batches:
+        batch = x.batch(part.inputs.take(part.rows[places]), device)
+        folds = part.folds_at(places, device)
         with precision.autocast(plan.precision, device):
             found.append(_answered(network, precision.arrange(batch, plan.memory_format), folds, plan).float().cpu())
-    return together(found), y.batch(part.targets.take(part.rows), torch.device("cpu"))
+    return _in_order(together(found), batches), y.batch(part.targets.take(part.rows), torch.device("cpu"))
+
+
+def _in_order(found: Tensor, batches: list[Array], axis: int = 0) -> Tensor:
+    """Return what was found batch by batch in the order of the places along an axis."""
+    order = torch.from_numpy(np.argsort(np.concatenate(batches)))
+    return (
+        found if len(order) < 2 or bool((order.diff() == 1).all()) else found.index_select(axis, order.to(found.device))
+    )
 
 
 def together(parts: list[Tensor], axis: int = 0) -> Tensor:
@@ -126,17 +140,17 @@ class Judgement:
         self.head = head = network.head
         network.eval()
         found, vectors = [], []
-        step = part.inputs.at_once(_EVALUATED)
-        for start in range(0, len(part.rows), step):
-            batch = x.batch(part.inputs.take(part.rows[start : start + step]), device)
+        batches = part.in_batches(_EVALUATED)
+        for places in batches:
+            batch = x.batch(part.inputs.take(part.rows[places]), device)
             sides = x.view(batch) if views and plan.augment else [batch]
             seen = [network.features(precision.arrange(one, plan.memory_format)) for one in sides]
-            folds = part.folds_at(slice(start, start + step), device)
+            folds = part.folds_at(places, device)
             raw = [head.outputs(one).unflatten(0, (-1, head.members)).float() for one in seen]
             found.append(torch.stack(raw if folds is None else [unseen(one, folds, plan.folds) for one in raw]))
             first = seen[0].pooled().float()
             vectors.append(first.unflatten(0, (-1, head.members)).mean(1).cpu())
-        self.raw, self.vectors = together(found, 1).cpu(), torch.cat(vectors)
+        self.raw, self.vectors = _in_order(together(found, 1).cpu(), batches, 1), _in_order(torch.cat(vectors), batches)
         self.targets = y.batch(part.targets.take(part.rows), torch.device("cpu"))
 
     @torch.no_grad()
