@@ -100,6 +100,7 @@ def test_a_critic_is_asked_for_where_a_pixel_does_not_tell_its_answer():
     y = kinds.get("image").fit(list(x.transpose(0, 2, 3, 1)), role="y", partner=kinds.get("image"))
     assert follows(x, 255 - x) == pytest.approx(1)
     assert kind.beside_answers(x, y, 255 - x, 500) == {}
+    assert kind.beside_answers(x, y, np.clip(x, 20, 250), 500)["residual"][0] is True
     proposed = kind.beside_answers(x, y, generator.integers(0, 256, x.shape, dtype=np.uint8), 500)
     assert proposed["critic"][0] is True
     assert proposed["epochs"][0] == 120, "by how many examples there are, not by how many were looked at"

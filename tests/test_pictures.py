@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -10,15 +11,17 @@ import torch
 from PIL import Image
 
 import warmer
-from warmer import insight
+from warmer import examples, insight
 from warmer.cli.app import run
 from warmer.course import Silence
 from warmer.errors import InputError
 from warmer.insight import _painter
 from warmer.kinds import _moving
+from warmer.kinds._picturing import PictureHead
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.unet import PictureMaker, UNetEncoder
 from warmer.opening import SHIPPED, open_model
+from warmer.report import page
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,39 @@ def test_two_folders_of_pictures_from_the_command_line(blurred, tmp_path, capsys
     place = json.loads(capsys.readouterr().out)["value"]
     with Image.open(place) as picture:
         assert picture.size == (16, 16)
+
+
+def test_pairs_that_cannot_lie_over_each_other_are_listed(tmp_path):
+    for name, side in (("small", 8), ("large", 16)):
+        (tmp_path / name).mkdir()
+        for k in range(12):
+            Image.new("L", (side, side + 8 * (k == 3 and name == "large"))).save(tmp_path / name / f"{k}.png")
+    found = examples.open((str(tmp_path / "small"), str(tmp_path / "large")))
+    assert len(found) == 11
+    assert found.ledger.entries[0].reason == (
+        "is 8 × 8 pixels and its partner 16 × 24: they cannot lie over each other"
+    )
+
+
+def test_pairs_of_no_common_shape_stay(tmp_path):
+    for name, size in (("wide", (16, 8)), ("high", (8, 16))):
+        (tmp_path / name).mkdir()
+        for k in range(12):
+            Image.new("L", size).save(tmp_path / name / f"{k}.png")
+    assert len(examples.open((str(tmp_path / "wide"), str(tmp_path / "high")))) == 12
+
+
+def test_training_notes_what_it_makes(tmp_path):
+    model = warmer.learn("digits", signature="image -> itself", epochs=1, advice=False)
+    noted = model.evidence["followed"]
+    assert [one["step"] for one in noted["moments"]][:5] == [0, 1, 2, 4, 8]
+    assert {len(one["made"]) for one in noted["moments"]} == {4}
+    assert all("truth_picture" in one for one in noted["examples"])
+    found = warmer.look(model).film()
+    assert "before the first step" in found.sentence
+    assert Image.open(io.BytesIO(found.pictures["Film"])).n_frames > 5
+    model.save(tmp_path / "m.safetensors")
+    assert "What it made as it learned" in page(model)
 
 
 def test_folders_without_partners_are_refused(tmp_path, capsys):
@@ -206,3 +242,16 @@ def test_pictures_are_mirrored_in_turn():
     assert torch.equal(first[~mirrored], batch[~mirrored])
     assert torch.equal(second, first.flip(3))
     assert torch.equal(third, first)
+
+
+def test_what_is_added_to_x_begins_with_nothing_and_may_be_larger():
+    x = torch.rand(2, 3, 10, 12)
+    features = UNetEncoder(3, 8, 2, (0.5,) * 3, (0.25,) * 3, 0.0)(x)
+    spec = FeatureSpec.probe(UNetEncoder(3, 8, 2, (0.5,) * 3, (0.25,) * 3, 0.0), x)
+    assert torch.allclose(PictureHead(spec, 3, 10, 12, 8, residual=True).outputs(features), x)
+    larger = PictureHead(spec, 3, 20, 24, 8, residual=True)
+    made = larger.outputs(features)
+    assert made.shape == (2, 3, 20, 24)
+    expected = torch.nn.functional.interpolate(x, (20, 24), mode="bicubic", antialias=True)
+    assert torch.allclose(made, expected, atol=1e-5)
+    assert larger.maker.end.out_channels == 12

@@ -35,13 +35,22 @@ def png(drawn: Figure) -> bytes:
 
 def picture_png(picture: Any, side: int | None = None) -> bytes:
     """Return a PIL picture as PNG, scaled so that its longer side is `side` pixels; None: as it is."""
-    if side is not None:
-        scale = side / max(picture.size)
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        picture = picture.resize(size, 0 if scale > 1 else 3)
     data = io.BytesIO()
-    picture.save(data, "PNG")
+    (picture if side is None else _scaled(picture, side)).save(data, "PNG")
     return data.getvalue()
+
+
+def picture_jpeg(picture: Any, most: int) -> bytes:
+    """Return a PIL picture as JPEG, made smaller where its longer side has more than `most` pixels."""
+    data = io.BytesIO()
+    (_scaled(picture, most) if max(picture.size) > most else picture).save(data, "JPEG", quality=88)
+    return data.getvalue()
+
+
+def _scaled(picture: Any, side: int) -> Any:
+    scale = side / max(picture.size)
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, 0 if scale > 1 else 3)
 
 
 def embedded(data: bytes) -> str:

@@ -219,6 +219,11 @@ def _named(prepared: Prepared, row: int, array: Array) -> dict[str, Any]:
 def followed(prepared: Prepared, rows: Array, moments: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the examples that were followed through training, and what was answered to them when."""
     shown = [_named(prepared, int(row), prepared.inputs.take(np.array([row]))[0]) for row in rows]
+    if "made" in moments[0]:
+        for one, row in zip(shown, rows, strict=True):
+            truth = prepared.y.picture(prepared.targets.take(np.array([row]))[0])
+            # Where nothing but a wish was given there is no truth that the picture should be like.
+            one |= {"truth_picture": _shown_picture(truth, 96)} if "picture" in one else {}
     return {"examples": shown, "moments": moments}
 
 

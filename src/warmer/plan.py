@@ -72,6 +72,7 @@ class Plan:
     ordered: bool = _choice(
         False, "read a text answer off in the order of the input (CTC); no: write it token by token with attention"
     )
+    residual: bool = _choice(False, "pictures: learn what has to be added to x, instead of the answer itself")
     augment: bool = _choice(True, "change each training example at random in ways that keep its answer")
     robust: bool = _choice(
         False, "learn every example as an adversary would change it, so that answers resist such changes"

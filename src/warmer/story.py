@@ -247,6 +247,8 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: 
         proposals += [transfer.proposals(n), adopted.plan]
         if y.placed:  # what finds places learns from nothing, whatever the encoder knows
             proposals.append(y.proposals(n, "y", minutes, x))
+    if encoder is not None or adopted is not None:
+        proposals.append({"residual": (False, "the encoder hands on no x")})
     if encoder is not None:
         proposals.append({"folds": (1, "there is one encoder of yours")})
     elif prepared.own_validation or "validation_share" in wanted.plan:

@@ -8,8 +8,7 @@ from typing import Any
 
 from warmer.errors import InputError
 from warmer.examples import table
-from warmer.examples._contract import Array, Table, objects
-from warmer.files import File
+from warmer.examples._contract import Array, Table
 
 OPTIONS: dict[str, Any] = {}
 
@@ -30,11 +29,11 @@ def read(thing: list[Any]) -> Table:
         raise InputError("the list of examples is empty")
     if all(isinstance(item, Mapping) for item in thing):
         names = dict.fromkeys(name for item in thing for name in item)
-        return Table({str(name): _cells([item.get(name) for item in thing]) for name in names}, "the list")
+        return Table({str(name): table.cells([item.get(name) for item in thing]) for name in names}, "the list")
     wrong = next((i for i, item in enumerate(thing) if not isinstance(item, (tuple, list)) or len(item) != 2), None)
     if wrong is not None:
         raise InputError(f"item {wrong} of the list is no (x, y) pair: {str(thing[wrong])[:60]}")
-    x, y = [item[0] for item in thing], _cells([item[1] for item in thing])
+    x, y = [item[0] for item in thing], table.cells([item[1] for item in thing])
     if all(isinstance(one, Mapping) for one in x):
         columns: dict[str, Array] = read(x).columns
         return Table({**columns, "y": y}, "the list", "y")
@@ -42,17 +41,6 @@ def read(thing: list[Any]) -> Table:
         if len({len(one) for one in x}) > 1:
             raise InputError("the x of the pairs have different lengths; give each the same columns")
         return Table(
-            {**{f"x{k + 1}": _cells([one[k] for one in x]) for k in range(len(x[0]))}, "y": y}, "the list", "y"
+            {**{f"x{k + 1}": table.cells([one[k] for one in x]) for k in range(len(x[0]))}, "y": y}, "the list", "y"
         )
-    return Table({"x": _cells(x), "y": y}, "the list", "y")
-
-
-def _cells(values: list[Any]) -> Array:
-    """Return a column; paths as files."""
-    if all(isinstance(value, Path) for value in values):
-        return objects(File.at(value) for value in values)
-    return (
-        table.tidy(objects(values))
-        if not any(hasattr(value, "shape") and value.shape for value in values)
-        else objects(values)
-    )
+    return Table({"x": table.cells(x), "y": y}, "the list", "y")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from warmer.examples._contract import Ledger, Table, objects
 from warmer.files import File
 
 OPTIONS: dict[str, Any] = {}
+_UNEVEN, _FEW = 0.03, 0.2
+_ORIENTATION, _ON_ITS_SIDE = 0x0112, 5  # EXIF
 
 
 def claims(thing: Any) -> bool:
@@ -87,6 +91,37 @@ def _parting(one: Path, other: Path, first: list[str], second: list[str]) -> str
     )
 
 
+def _lying_over(names: list[str], found: list[dict[str, File]], ledger: Ledger) -> list[str]:
+    """Leave out pairs of pictures of unequal shape, where nearly all others lie over each other; the size may differ."""
+    sizes = [[_size(files[name]) for files in found] for name in names]
+    uneven = [
+        None not in pair and abs(math.log(pair[0][0] * pair[1][1] / (pair[0][1] * pair[1][0]))) > _UNEVEN  # type: ignore[index]
+        for pair in sizes
+    ]
+    if not 0 < sum(uneven) <= _FEW * len(names):
+        return names
+    for name, pair, wrong in zip(names, sizes, uneven, strict=True):
+        if wrong:
+            told = [f"{size[0]} × {size[1]}" for size in pair if size is not None]
+            ledger.add(
+                found[0][name].name, f"is {told[0]} pixels and its partner {told[1]}: they cannot lie over each other"
+            )
+    return [name for name, wrong in zip(names, uneven, strict=True) if not wrong]
+
+
+def _size(file: File) -> tuple[int, int] | None:
+    """Return width and height of a picture, or None; a damaged one will be listed when it is read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(file.read())) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(_ORIENTATION, 1) >= _ON_ITS_SIDE
+            return (height, width) if turned else (width, height)
+    except (OSError, ValueError, SyntaxError, BadCell, Image.DecompressionBombError):
+        return None
+
+
 def _folders(one: Path, other: Path) -> Table:
     ledger = Ledger()
     found = []
@@ -99,6 +134,7 @@ def _folders(one: Path, other: Path) -> Table:
     for side, away in ((0, other), (1, one)):
         for name in sorted(set(found[side]) - set(shared)):
             ledger.add(found[side][name].name, f"has no partner in {away}")
+    shared = _lying_over(shared, found, ledger)
     names = (one.name, other.name) if one.name != other.name else ("x", "y")
     columns = {name: objects(files[key] for key in shared) for name, files in zip(names, found, strict=True)}
     return Table(columns, f"{one} and {other}", names[1], None, {}, lambda i: found[0][shared[i]].name, ledger)

@@ -289,6 +289,13 @@ def _column(series: Any) -> Array:
     return tidy(values)
 
 
+def cells(values: list[Any]) -> Array:
+    """Return a list as a column; paths as files."""
+    if all(isinstance(value, Path) for value in values):
+        return objects(File.at(value) for value in values)
+    return tidy(objects(values))
+
+
 def tidy(values: Array) -> Array:
     """Strip text, turn words that stand for nothing into None, and all-number or true/false columns into what they say."""
     plain_types = (str, int, float, bool, type(None), np.generic)

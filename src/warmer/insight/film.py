@@ -1,4 +1,4 @@
-"""A film strip of the training: how sure it became of a few examples it did not learn from."""
+"""A film strip of the training: what it answered to a few examples it did not learn from, from the first step on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from warmer.insight._contract import Finding, Needs, Sheet, Subject
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NEEDS = Needs(labels=True, noted=True)
+NEEDS = Needs(noted=True)
 _RIGHT = "#3a7d44"
 _FRAMES = 30
 
@@ -24,7 +24,8 @@ _FRAMES = 30
 def run(subject: Subject, *, moments: int = 7) -> Finding:
     """Show what was answered to a few validation examples as training went on.
 
-    What is noted are the network's own probabilities, before calibration and without averaging over views.
+    What is noted are the network's own answers, before calibration and without averaging over views: probabilities of
+    labels, or pictures.
 
     Args:
         subject: the model.
@@ -34,6 +35,15 @@ def run(subject: Subject, *, moments: int = 7) -> Finding:
         raise InputError(f"`moments` is 2 to 12, not {moments}")
     noted: Mapping[str, Any] = subject.model.evidence["followed"]
     first, last = noted["moments"][0], noted["moments"][-1]
+    pictures = {"Film strip": drawing.png(strip(noted, moments)), "Film": _animation(noted)}
+    if "made" in last:
+        count, times = len(last["made"]), len(noted["moments"])
+        sentence = (
+            f"what it made of the same {count} validation examples before the first step, and at {times - 1} moments after; "
+            f"the last is step {last['step']:,}"
+        )
+        sheet = Sheet(("epoch", "step"), tuple((m["epoch"], m["step"]) for m in noted["moments"]))
+        return Finding("film", sentence, {"steps": last["step"]}, {"When": sheet}, pictures)
     surest = int(np.argmax(last["truth"]))
     truth = noted["examples"][surest]["truth"]
     sentence = (
@@ -42,7 +52,6 @@ def run(subject: Subject, *, moments: int = 7) -> Finding:
     )
     rows = tuple((m["epoch"], m["step"], *m["truth"]) for m in noted["moments"])
     head = ("epoch", "step", *(f"{one['truth']} ({one['example']})" for one in noted["examples"]))
-    pictures = {"Film strip": drawing.png(strip(noted, moments)), "Film": _animation(noted)}
     numbers = {"first": first["truth"], "last": last["truth"]}
     return Finding("film", sentence, numbers, {"The share given to the truth": Sheet(head, rows)}, pictures)
 
@@ -50,6 +59,8 @@ def run(subject: Subject, *, moments: int = 7) -> Finding:
 def strip(noted: Mapping[str, Any], moments: int = 7) -> Figure:
     """Draw one row an example and one column a moment: the picture, what was answered, how sure it was."""
     chosen = _spread(noted["moments"], moments)
+    if "made" in chosen[0]:
+        return _strip_of_pictures(noted["examples"], chosen)
     shown = [_thumbnail(one) for one in noted["examples"]]
     count = len(shown)
     figure = drawing.figure(1.0 + 1.25 * len(chosen), 0.4 + 1.45 * count)
@@ -60,6 +71,26 @@ def strip(noted: Mapping[str, Any], moments: int = 7) -> Figure:
             _frame(places[r][c], shown[r], example, moment, r)
     for r, example in enumerate(noted["examples"]):
         places[r][0].set_ylabel(str(example["truth"]), fontsize=9, rotation=0, ha="right", va="center", labelpad=8)
+    return figure
+
+
+def _strip_of_pictures(examples: Sequence[Mapping[str, Any]], moments: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw one row an example: what was given, what was made of it at each moment, and the truth where there is one."""
+    given = "picture" in examples[0]
+    titles = [*(["given"] * given), *(_when(moment) for moment in moments), *(["truth"] * given)]
+    figure = drawing.figure(0.4 + 1.25 * len(titles), 0.4 + 1.3 * len(examples))
+    places = figure.subplots(len(examples), len(titles), squeeze=False)
+    for title, axes in zip(titles, places[0], strict=True):
+        axes.set_title(title, fontsize=9, color=drawing.INK, pad=6)
+    for r, example in enumerate(examples):
+        row = [_opened(moment["made"][r]) for moment in moments]
+        row = [_opened(example["picture"]), *row, _opened(example["truth_picture"])] if given else row
+        for picture, axes in zip(row, places[r], strict=True):
+            axes.imshow(picture, interpolation="nearest")
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        if not given and example.get("shown"):
+            places[r][0].set_ylabel(str(example["shown"])[:20], fontsize=9, rotation=0, ha="right", va="center")
     return figure
 
 
@@ -100,11 +131,13 @@ def _spread(moments: Sequence[Any], count: int) -> list[Any]:
 
 
 def _thumbnail(example: Mapping[str, Any]) -> Any:
+    return _opened(example["picture"]) if "picture" in example else None
+
+
+def _opened(data: str) -> Any:
     from PIL import Image
 
-    if "picture" not in example:
-        return None
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(example["picture"]))).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
 
 def _mean(moment: Mapping[str, Any]) -> float:
@@ -112,16 +145,21 @@ def _mean(moment: Mapping[str, Any]) -> float:
 
 
 def _animation(noted: Mapping[str, Any]) -> bytes:
-    """Return a GIF of the examples, a bar under each that grows and shrinks as training goes on."""
+    """Return a GIF of the examples: what is made of each, or a bar under each that grows and shrinks, as training goes on."""
     from PIL import Image
 
+    pictured = "made" in noted["moments"][0]
     shown = [_thumbnail(one) for one in noted["examples"]]
     frames = []
     for moment in _spread(noted["moments"], _FRAMES):
         figure = drawing.figure(0.4 + 1.5 * len(shown), 2.1)
         figure.suptitle(_when(moment), fontsize=10)
         for place, axes in enumerate(figure.subplots(1, len(shown), squeeze=False)[0]):
-            _frame(axes, shown[place], noted["examples"][place], moment, place)
+            if pictured:
+                axes.imshow(_opened(moment["made"][place]), interpolation="nearest")
+                axes.set_axis_off()
+            else:
+                _frame(axes, shown[place], noted["examples"][place], moment, place)
         data = io.BytesIO()
         figure.savefig(data, format="png", dpi=90)
         frames.append(Image.open(data).convert("RGB"))

@@ -28,7 +28,7 @@ METHODS = ("flow", "vae", "gan")
 _CONDITION = 64
 _AT_ONCE = 128
 _STEPS, _FEW_STEPS, _GUIDANCE, _LEFT_OUT = 10, 6, 1.5, 0.1
-_FREE, _PENALTY = 0.1, 1.0
+_FREE, _PENALTY = 0.02, 1.0
 _SHEET = 640
 _SHOWN, _NEIGHBOURS, _REMEMBERED = 40, 8, 2_000
 
@@ -166,27 +166,43 @@ class FlowHead(GeneratingHead):
 
 
 class VaeHead(GeneratingHead):
-    """A variational autoencoder: a picture through 64 numbers that are drawn (Kingma and Welling 2014, arXiv 1312.6114)."""
+    """A variational autoencoder: a picture through 64 numbers that are drawn (Kingma and Welling 2014, arXiv 1312.6114).
+
+    Where they are drawn from depends on the wish (Sohn et al. 2015), so that numbers that make a three are not drawn for a
+    seven.
+    """
 
     def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int) -> None:
         super().__init__(spec, channels, height, width)
         self.looker = Looker(channels, height, width, size, 2 * LATENT)
         self.maker = Maker(LATENT + _CONDITION, channels, height, width, size)
+        self.prior = nn.Linear(_CONDITION, 2 * LATENT)
+        nn.init.zeros_(self.prior.weight)
+        nn.init.zeros_(self.prior.bias)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the negative evidence lower bound, per pixel, `[batch]`; a latent number costs nothing up to 0.1 nats."""
+        """Return the negative evidence lower bound, per pixel, `[batch]`; a latent number costs nothing up to 0.02 nats."""
         real = self._real(targets)
         middle, spread = self.looker(real).float().chunk(2, 1)
         spread = spread.clamp(-10, 6)
         latent = middle + torch.randn_like(middle) * (spread / 2).exp() if self.training else middle
         made = self.maker(torch.cat([latent, outputs.float()], 1)).float()
         error = F.binary_cross_entropy_with_logits(made, real / 2 + 0.5, reduction="none").sum((1, 2, 3))
-        cost = (0.5 * (middle.square() + spread.exp() - 1 - spread)).clamp(min=_FREE).sum(1)
+        usual, width = self.usual(outputs.float())
+        apart = (spread.exp() + (middle - usual).square()) / width.exp()
+        cost = (0.5 * (apart - 1 - spread + width)).clamp(min=_FREE).sum(1)
         return (error + cost) / real[0].numel()
+
+    def usual(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean and the logarithm of the variance of the latent numbers of a wish, each `[batch, 64]`."""
+        middle, width = self.prior(condition).chunk(2, 1)
+        return middle, width.clamp(-6, 6)
 
     def drawn(self, condition: Tensor, noise: torch.Generator) -> Tensor:
         """Make pictures of random latent numbers."""
-        latent = torch.randn((len(condition), LATENT), generator=noise).to(condition.device)
+        usual, width = self.usual(condition)
+        drawn = torch.randn((len(condition), LATENT), generator=noise).to(condition.device)
+        latent = usual + drawn * (width / 2).exp()
         found: Tensor = self.maker(torch.cat([latent, condition], 1)).sigmoid() * 2 - 1
         return found
 

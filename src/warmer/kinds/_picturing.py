@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image as PIL
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from warmer.drawing import embedded, picture_png
@@ -24,6 +24,9 @@ _FINEST = 32
 _FITTED = 5_000
 _PIXELS, _ALIKE = 100.0, 10.0
 _COMPARED = 32
+
+ALIKE = 0.8
+"""Above that share, x itself is a good first answer."""
 
 FOLLOWS = 0.3
 """Above that share of R², the mean of what is possible is a good picture; below, it is a blur."""
@@ -75,18 +78,36 @@ class PictureHead(MadeHead):
         channels, height, width: of the picture.
         size: channels of the finest level; 0: by the features.
         latent: numbers that each picture was told through; 0: it was not.
+        residual: whether what is made is added to x, the first channels of the finest map.
     """
 
-    def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int, latent: int = 0) -> None:
+    def __init__(
+        self,
+        spec: FeatureSpec,
+        channels: int,
+        height: int,
+        width: int,
+        size: int,
+        latent: int = 0,
+        residual: bool = False,
+    ) -> None:
         super().__init__(spec, channels, height, width)
-        self.latent = latent
+        self.latent, self.residual, self.channels = latent, residual, channels
         self.maker = PictureMaker(spec, channels, height, width, size or _FINEST)
+        if residual:  # at first, what comes out is x
+            nn.init.zeros_(self.maker.end.weight)
+            nn.init.zeros_(self.maker.end.bias)  # type: ignore[arg-type]
         self.scores = ("psnr", "ssim", "mae_pixels")
 
     def outputs(self, features: Features) -> Tensor:
         """Return pictures."""
-        found: Tensor = self.maker(features)
-        return found
+        made: Tensor = self.maker(features)
+        if not self.residual:
+            return made
+        x = features.pyramid()[0][:, : self.channels].float()
+        if x.shape[2:] != made.shape[2:]:
+            x = F.interpolate(x, made.shape[2:], mode="bicubic", antialias=True, align_corners=False)
+        return made.float() + x
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean absolute error of the pixels, 0 to 1, `[batch]`; squared and tenfold where a few numbers tell all."""
@@ -143,7 +164,6 @@ class CriticisedHead(PictureHead):
 
     def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int) -> None:
         super().__init__(spec, channels, height, width, size)
-        self.channels = channels
         self.shown = min(3, spec.channels[0])
         self.critic = PatchCritic(channels + self.shown)
         self.scores = ("frechet", "psnr", "ssim")
@@ -201,12 +221,23 @@ def follows(arrays: Array, targets: Array) -> float:
     Args:
         arrays, targets: some training pictures `[n, channels, height, width]`, 0..255.
     """
-    both = (torch.from_numpy(np.ascontiguousarray(one)).double() / 255 for one in (arrays, targets))
-    x, y = (F.interpolate(one, (_COMPARED, _COMPARED), mode="area").transpose(0, 1).flatten(1).numpy() for one in both)
+    x, y = _compared(arrays), _compared(targets)
     known = np.concatenate([x, np.ones_like(x[:1])]).T
     found = np.linalg.lstsq(known, y.T, rcond=None)[0]
     left = np.square(known @ found - y.T).mean()
     return 1 - float(left / max(1e-9, y.var(1).mean()))
+
+
+def alike(arrays: Array, targets: Array) -> float:
+    """Return how much of the answers' pixels the same pixels of x tell as they are (R²; below 0 where x is no answer at all)."""
+    x, y = _compared(arrays), _compared(targets)
+    return 1 - float(np.square(x - y).mean() / max(1e-9, y.var(1).mean())) if x.shape == y.shape else 0.0
+
+
+def _compared(pictures: Array) -> Array:
+    """Return small pictures' numbers by channel, `[channels, n * pixels]`."""
+    found = torch.from_numpy(np.ascontiguousarray(pictures)).double() / 255
+    return F.interpolate(found, (_COMPARED, _COMPARED), mode="area").transpose(0, 1).flatten(1).numpy()
 
 
 def difference(answer: Answer, array: Array) -> str:

@@ -21,7 +21,7 @@ from warmer.kinds._adopted_images import adopt
 from warmer.kinds._colouring import ColouringHead
 from warmer.kinds._contract import Adopted, Answer, Array, Bid, Cells, Head, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
-from warmer.kinds._picturing import FOLLOWS, CriticisedHead, PictureHead, difference, follows
+from warmer.kinds._picturing import ALIKE, FOLLOWS, CriticisedHead, PictureHead, alike, difference, follows
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet, Normalise
 from warmer.networks.features import FeatureSpec
@@ -277,8 +277,12 @@ class Image(Kind):
 
     def beside_answers(self, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
         """Propose a critic where a picture is answered with one that does not follow from it pixel by pixel."""
-        paired = self.paired and isinstance(y, Image) and not y.latent
-        return _plans.criticised(told, n) if paired and (told := follows(arrays, targets)) < FOLLOWS else {}
+        if not (self.paired and isinstance(y, Image) and not y.latent):
+            return {}
+        if (told := follows(arrays, targets)) < FOLLOWS:
+            return _plans.criticised(told, n)
+        same = alike(arrays, targets)
+        return {"residual": (True, f"x itself tells {same:.0%} of the answer's pixels")} if same >= ALIKE else {}
 
     def beside(self, answer: Answer, x: Kind, cell: Any) -> Answer:
         """Where a picture was put together again, tell how far it is from the one that came in."""
@@ -420,7 +424,8 @@ class Image(Kind):
             return ColouringHead(spec, self.height, self.width, size)
         if (method == "critic" or (self.method == "auto" and plan.critic)) and spec.rank == 2:
             return CriticisedHead(spec, self.channels, self.height, self.width, size)
-        return PictureHead(spec, self.channels, self.height, self.width, size, self.latent)
+        residual = plan.residual and spec.rank == 2
+        return PictureHead(spec, self.channels, self.height, self.width, size, self.latent, residual)
 
     def encoder(self, plan: Plan) -> nn.Module:
         """Return the ConvNet, or the pretrained network this kind was adopted from."""

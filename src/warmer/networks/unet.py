@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -102,7 +103,8 @@ class Told(nn.Module):
 class PictureMaker(nn.Module):
     """The half that makes: from the coarsest map to a picture, with a look at each finer map on the way.
 
-    Features of no grid, or of a sequence, are pooled to a vector first, from which a small grid is begun.
+    Features of no grid, or of a sequence, are pooled to a vector first, from which a small grid is begun. A picture larger than
+    the finest map is made as several pixels a place (Shi et al. 2016, arXiv 1609.05158).
 
     Args:
         spec: of the features.
@@ -129,7 +131,9 @@ class PictureMaker(nn.Module):
             self.levels.append(_Pair(before + (0 if self.flat else skipped), outputs))
             before = outputs
         own = spec.channels[0] if not self.flat and len(spec.channels) > 1 else 0
-        self.end = nn.Conv2d(before + own, channels, 3, padding=1)
+        grid = spec.grids[0] if spec.grids and not self.flat else (height, width)
+        self.times = max(1, math.ceil(height / grid[0]), math.ceil(width / grid[1]))
+        self.end = nn.Conv2d(before + own, channels * self.times**2, 3, padding=1)
 
     def _grid(self, size: int) -> list[int]:
         """Choose where to begin; return a level for each doubling from there."""
@@ -151,7 +155,7 @@ class PictureMaker(nn.Module):
             for level, skipped in zip(self.levels, finer[::-1], strict=True):
                 x = F.interpolate(x, skipped.shape[2:], mode="bilinear", align_corners=False)
                 x = level(torch.cat([x, skipped], 1))
-            x = self.end(torch.cat([x, finer[0]], 1) if finer else x)
+            x = F.pixel_shuffle(self.end(torch.cat([x, finer[0]], 1) if finer else x), self.times)
         wanted = torch.Size((self.height, self.width))
         if self.any_size or x.shape[2:] == wanted:
             return x

@@ -22,7 +22,8 @@ def all_of(model: Model) -> dict[str, Figure]:
     evidence = model.evidence
     found = {"How training went": curves(model)} if model.history else {}
     if evidence.get("followed"):
-        found["How sure it became"] = film.strip(evidence["followed"])
+        pictured = "made" in evidence["followed"]["moments"][0]
+        found["What it made as it learned" if pictured else "How sure it became"] = film.strip(evidence["followed"])
     if evidence.get("range_test", {}).get("rates"):
         found["Which learning rate?"] = rates(evidence["range_test"])
     if evidence.get("curve", {}).get("of"):

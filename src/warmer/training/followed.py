@@ -1,4 +1,4 @@
-"""A few validation examples whose answers are noted while a network learns: from chance to certain."""
+"""A few validation examples whose answers are noted while a network learns: from chance to certain, from mist to picture."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from warmer.kinds._contract import Batches, Head, Kind
+from warmer.drawing import embedded, picture_jpeg
+from warmer.kinds._contract import Array, Batches, Head, Kind
 from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training.judging import Part, evaluate
 
-MOST = 6
+MOST, MOST_PICTURES = 6, 4
+SIDE = 80
+"""Pixels of a noted picture's longer side."""
 
 
 class Followed:
-    """Examples of different categories, and what was answered to each at steps 0, 1, 2, 4, 8 and so on.
+    """Examples, and what was answered to each at steps 0, 1, 2, 4, 8 and so on.
+
+    Where answers are one of several labels, examples of different labels are followed; where they are pictures, a few of all;
+    else none.
 
     Args:
         y: the kind of the answers.
-        validation: examples to choose from; none are chosen where answers are not one of several labels.
+        validation: examples to choose from.
     """
 
     def __init__(self, y: Kind, validation: Part) -> None:
-        self.places = _of_each(y, validation)
+        self.pictured = y.plane
+        self.places = _spread(validation) if y.plane else _of_each(y, validation)
         self.part = validation.at(self.places)
 
     def __bool__(self) -> bool:
@@ -38,23 +45,32 @@ class Followed:
     def note(
         self, network: Network, x: Batches, y: Kind, device: torch.device, plan: Plan, step: int, epoch: float
     ) -> dict[str, Any]:
-        """Return what is answered now, as plain JSON: each truth's share, and the likeliest answer with its share."""
+        """Return what is answered now, as plain JSON.
+
+        For labels each truth's share, and the likeliest answer with its share; for pictures the pictures, as base64 JPEG.
+        """
         head = network.head
         assert isinstance(head, Head)
         outputs, targets = evaluate(network, x, y, self.part, device, plan)
-        shares, truths = head.answers(outputs), head.truths(targets)
-        said = shares.argmax(1)
+        answers, truths = head.answers(outputs), head.truths(targets)
+        if self.pictured:
+            return {"step": step, "epoch": epoch, "made": [_small(one) for one in answers]}
+        said = answers.argmax(1)
         order = np.arange(len(said))
         return {
             "step": step,
             "epoch": epoch,
-            "truth": _figures(shares[order, truths]),
+            "truth": _figures(answers[order, truths]),
             "said": [y.show(code) for code in said],
-            "sure": _figures(shares[order, said]),
+            "sure": _figures(answers[order, said]),
         }
 
 
-def _of_each(y: Kind, validation: Part) -> np.ndarray[Any, Any]:
+def _spread(validation: Part) -> Array:
+    return np.linspace(0, len(validation.rows) - 1, min(MOST_PICTURES, len(validation.rows))).astype(int)
+
+
+def _of_each(y: Kind, validation: Part) -> Array:
     """Return places of up to six examples, of as many different categories as there are."""
     if not y.discrete or y.compound or not len(validation.rows):
         return np.zeros(0, dtype=int)
@@ -70,6 +86,14 @@ def _of_each(y: Kind, validation: Part) -> np.ndarray[Any, Any]:
     found = first[: len(np.unique(codes))]
     found = found[np.linspace(0, len(found) - 1, min(MOST, len(found))).astype(int)]
     return np.concatenate([found, first[len(np.unique(codes)) :][: MOST - len(found)]])
+
+
+def _small(picture: Array) -> str:
+    """Return a picture `[channels, height, width]` in 0..1 as base64 JPEG."""
+    from PIL import Image
+
+    pixels = (255 * np.clip(np.nan_to_num(picture), 0, 1)).astype(np.uint8).transpose(1, 2, 0)
+    return embedded(picture_jpeg(Image.fromarray(pixels.squeeze()), SIDE))
 
 
 def _figures(shares: Any) -> list[float]:
