@@ -16,6 +16,8 @@ from warmer.words import figures
 
 _COLOURS, _NEAREST, _WIDTH = 64, 5, 5.0
 _MIXED, _SHARPENED = 0.5, 0.38
+_VIVID, _STRETCHED, _STRETCHES, _HALVINGS = 0.9, 500, (0.5, 4.0), 7
+_SHARPNESSES = (0.25, 0.38, 0.6, 1.0)
 _SAMPLED = 40_000
 _SCALE = 110.0
 _RGB_TO_XYZ = torch.tensor(
@@ -28,7 +30,9 @@ class ColouringHead(PictureHead):
     """Colours: which of 64, at every place, by a cross-entropy in which rare colours count more; brightness is kept.
 
     Colours that are the mean of what is possible are brown; a choice, sharpened, stays vivid (Zhang et al. 2016,
-    arXiv 1603.08511). The 64 are the middles of clusters of the training pictures' colours.
+    arXiv 1603.08511). The 64 are the middles of clusters of the training pictures' colours. How sharp, and how vivid, is
+    found on validation pictures: answers shall be nine tenths as colourful as real pictures, and as near to the true ones as
+    that allows. While training, every set of answers is judged at that colourfulness, so that dull ones do not win.
 
     Outputs are `[batch, 1 + 64, height, width]`: the brightness 0..1 that came in, and logits.
 
@@ -42,10 +46,16 @@ class ColouringHead(PictureHead):
         super().__init__(spec, _COLOURS, height, width, size)
         self.register_buffer("colours", torch.zeros(_COLOURS, 2))
         self.register_buffer("rarity", torch.ones(_COLOURS))
+        self.register_buffer("sharpened", torch.tensor(_SHARPENED))
+        self.register_buffer("vividness", torch.tensor(1.0))
+        self.register_buffer("usual", torch.tensor(0.0))
         self.mean = torch.zeros(3, height, width)  # what is made are logits, what comes of them has three channels
 
     colours: Tensor
     rarity: Tensor
+    sharpened: Tensor
+    vividness: Tensor
+    usual: Tensor
 
     def outputs(self, features: Features) -> Tensor:
         """Return brightness and logits."""
@@ -59,6 +69,7 @@ class ColouringHead(PictureHead):
 
         generator = np.random.default_rng(0)
         some = targets[torch.from_numpy(generator.choice(len(targets), min(len(targets), 2000), replace=False))]
+        self.usual.fill_(float(colourfulness(some.float().numpy() / 255).mean()))
         ab = lab_of(some.float() / 255)[:, 1:].permute(0, 2, 3, 1).reshape(-1, 2).numpy()
         ab = ab[generator.choice(len(ab), min(len(ab), _SAMPLED), replace=False)]
         found = MiniBatchKMeans(_COLOURS, random_state=0, n_init=1, batch_size=4096).fit(ab)
@@ -80,9 +91,36 @@ class ColouringHead(PictureHead):
     def answers(self, outputs: Tensor) -> Array:
         """Return pictures in 0..1: the sharpened mean of likely colours over the brightness."""
         outputs = outputs.detach().float().cpu()
-        share = (outputs[:, 1:] / _SHARPENED).softmax(1)
-        ab = torch.einsum("bkhw,kc->bchw", share, self.colours.cpu())
+        vividness = self._vividness(outputs, float(self.sharpened)) if self.quick else float(self.vividness)
+        return self._coloured(outputs, float(self.sharpened), vividness)
+
+    def _coloured(self, outputs: Tensor, sharpened: float, vividness: float) -> Array:
+        share = (outputs[:, 1:] / sharpened).softmax(1)
+        ab = torch.einsum("bkhw,kc->bchw", share, self.colours.cpu()) * vividness
         return rgb_of(torch.cat([_lightness(outputs[:, :1]), ab], 1)).clamp(0, 1).numpy()
+
+    def _vividness(self, outputs: Tensor, sharpened: float) -> float:
+        """Return by how much colours must be stretched to be as colourful as they shall be, 0.5 to 4; by halving."""
+        some = outputs[torch.linspace(0, len(outputs) - 1, min(len(outputs), _STRETCHED)).long()]
+        low, high = _STRETCHES
+        for _ in range(_HALVINGS):
+            middle = (low * high) ** 0.5
+            vivid = float(colourfulness(self._coloured(some, sharpened, middle)).mean())
+            low, high = (middle, high) if vivid < _VIVID * float(self.usual) else (low, middle)
+        return (low * high) ** 0.5
+
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> None:
+        """Find how sharp and how vivid colours have to be: the nearest to the truth of those that are colourful enough."""
+        some = torch.linspace(0, len(outputs) - 1, min(len(outputs), _STRETCHED)).long()
+        outputs, truths = outputs[some].detach().float().cpu(), self.truths(targets[some])
+        tried = []
+        for sharpened in _SHARPNESSES:
+            vividness = self._vividness(outputs, sharpened)
+            wrong = float(np.square(self._coloured(outputs, sharpened, vividness) - truths).mean())
+            tried.append((wrong, sharpened, vividness))
+        _, sharpened, vividness = min(tried)
+        self.sharpened.fill_(sharpened)
+        self.vividness.fill_(vividness)
 
     def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
         """Return some answers beside the truth, and how colourful they are."""

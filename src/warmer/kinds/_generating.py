@@ -225,8 +225,10 @@ class GanHead(GeneratingHead):
         latent = torch.randn((len(real), LATENT), device=real.device)
         made = self.maker(torch.cat([latent, wish], 1)).float().tanh()
         fixed = {name: p.detach() for name, p in self.critic.named_parameters()}
-        lost = F.softplus(self._realness(real, wish, fixed) - self._realness(made, wish, fixed))
-        return lost + self._critic_loss(real, made.detach(), wish.detach())
+        # The maker may change what a wish means to itself alone, or it would learn wishes that the critic cannot check.
+        asked = wish.detach()
+        lost = F.softplus(self._realness(real, asked, fixed) - self._realness(made, asked, fixed))
+        return lost + self._critic_loss(real, made.detach(), wish)
 
     def _critic_loss(self, real: Tensor, made: Tensor, wish: Tensor) -> Tensor:
         steep = self.training and torch.is_grad_enabled()

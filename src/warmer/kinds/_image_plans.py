@@ -70,11 +70,10 @@ def told(n: int) -> Proposal:
 
 def generated(method: str, n: int) -> Proposal:
     """Propose what making pictures out of noise is learned well with."""
-    rate = 2e-4 if method == "gan" else 1e-3
     seen = 600_000 if method != "vae" else 400_000
     return {
         "optimizer": ("adamw", "for networks that make pictures"),
-        "learning_rate": (rate, "for networks that make pictures"),
+        "learning_rate": (1e-3, "for networks that make pictures"),
         "momentum": (0.0 if method == "gan" else 0.9, "rivals do best without" if method == "gan" else "as usual"),
         "weight_decay": (0.0 if method == "gan" else 0.01, "pull towards zero"),
         "epochs": (float(np.clip(seen / n, 5, 400)), f"about {seen:,} pictures seen with {n:,} to learn from"),
