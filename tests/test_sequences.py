@@ -26,6 +26,7 @@ from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import BODIES, body
 from warmer.networks.sound import LogMel
 from warmer.networks.writing import Incremental, Writer
+from warmer.report import page
 from warmer.training.judging import Part, together
 
 SENTENCES = ["the cat sat on the mat", "a bird sings", "the bird sat", "a cat sings on a stone"] * 30
@@ -435,3 +436,20 @@ def test_what_is_answered_is_what_is_scored(monkeypatch):
     (answer,) = head.decode(torch.zeros(1, 1, 1))
     assert answer.value == head.answers(torch.zeros(1, 1, 1))[0] == "c a a"
     assert [share <= answer.alternatives[0][1] for _, share in answer.alternatives] == [True, True]
+
+
+def test_reports_say_which_words_and_moments_decided(tmp_path):
+    texts = ["a good film indeed", "a bad film indeed", "good acting all the way", "bad acting all the way"] * 30
+    texts = [f"{text} {place}" for place, text in enumerate(texts)]
+    model = warmer.learn((texts, ["yes" if "good" in text else "no" for text in texts]), epochs=5, advice=False)
+    told = model.evidence["figures"]
+    assert len(told) == 2
+    assert "hangs most on" in told[0]["what"]
+    assert "Where answers come from" in page(model)
+
+
+def test_reports_align_what_was_written_with_what_was_read():
+    words = [f"{a} {b} {c}" for a in "abcd" for b in "abcd" for c in "abcd"]
+    pairs = (words, [" ".join(reversed(text.split())) for text in words])
+    model = warmer.learn(pairs, signature="text -> text", epochs=1, advice=False)
+    assert "places on average" in model.evidence["figures"][0]["what"]

@@ -18,7 +18,8 @@ from warmer.words import figures
 
 Array = NDArray[Any]
 
-_LISTED = 40
+_LISTED, _WORDS = 40, 400
+_WIDE, _LINE, _GAP, _MARGIN = 8.0, 0.27, 0.011, 0.02
 _AT_ONCE = 64
 
 
@@ -46,7 +47,8 @@ def explain(subject: Subject, label: str | None, seed: int) -> Finding:
         told.append(f"{name}: “{answer}” hangs most on “{parts[most][0]}” ({real[most]:+.3g})")
         rows = tuple((part, float(value)) for (part, _), value in zip(parts, real, strict=True))
         sheets[name] = Sheet(("part", "what the answer loses without it"), rows)
-        pictures[f"{name}: what decided"] = _bars([part for part, _ in parts], real, answer)
+        drawn = _bars if subject.model.x.timed else _coloured
+        pictures[f"{name}: what decided"] = drawn([part for part, _ in parts], real, answer)
     sentence = (
         f"{'; '.join(told)}; red speaks for the answer, blue against it; a network with shuffled weights agrees by "
         f"{figures(float(np.mean(alike)), 2)} (1: the same, so explaining nothing; 0: unrelated)"
@@ -94,6 +96,41 @@ def _outputs(subject: Subject, network: Network, cells: list[Any]) -> Tensor:
         raise InputError(f"{subject.name(0)} {bad[min(bad)]}")
     found: Tensor = network(model.x.batch(store.take(np.arange(len(store))), torch.device("cpu"))).float()
     return found
+
+
+def _coloured(parts: list[str], values: Array, answer: str) -> bytes:
+    """Draw the text with each word on a ground that is the redder the more it speaks for the answer, the bluer against it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+
+    shades = LinearSegmentedColormap.from_list("", [_draw.COLD, "#ffffff", _draw.WARM])
+    grounds = shades(_draw.stretched(values)[:_WORDS])
+    title = f"what “{answer[:60]}” hangs on: at most {figures(float(np.abs(values).max()), 2)}, by one word"
+    drawn = Figure(figsize=(_WIDE, 1.0))
+    renderer = FigureCanvasAgg(drawn).get_renderer()
+    dots = drawn.dpi * _WIDE
+    words = [part if len(part) <= 40 else part[:39] + "…" for part in parts[:_WORDS]]
+    sizes = [drawn.text(0, 0, word, fontsize=10).get_window_extent(renderer).width / dots for word in words]
+    for one in list(drawn.texts):
+        one.remove()
+    lines: list[list[tuple[int, float]]] = [[]]
+    right = 0.0
+    for place, size in enumerate(sizes):
+        if right and right + size > 1 - _MARGIN:
+            lines.append([])
+            right = 0.0
+        lines[-1].append((place, right))
+        right += size + _GAP
+    tall = _LINE * (len(lines) + 1.6)
+    drawn.set_size_inches(_WIDE, tall)
+    drawn.text(0.01, 1 - 0.6 * _LINE / tall, title, fontsize=8, color=_draw.INK, va="center")
+    for row, line in enumerate(lines):
+        for place, left in line:
+            ground = {"facecolor": grounds[place], "edgecolor": "none", "pad": 1.6}
+            height = 1 - (row + 1.8) * _LINE / tall
+            drawn.text(0.01 + left, height, words[place], fontsize=10, va="center", bbox=ground)
+    return _draw.png(drawn)
 
 
 def _bars(parts: list[str], values: Array, answer: str) -> bytes:

@@ -27,6 +27,7 @@ JUDGED = 1000
 _CHOOSING = 512
 _BATCH = 128
 _LONGER = 2.0
+_WIDEST = 64
 
 
 def slope(objective: Objective, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,4 +109,6 @@ def proposals(proposed: Proposal) -> Proposal:
     told: dict[str, tuple[Any, str]] = {}
     if "epochs" in proposed:
         told["epochs"] = (_LONGER * proposed["epochs"][0], f"{_LONGER:g} times as long: resisting is harder to learn")
+    if proposed.get("width", (0, ""))[0] > _WIDEST:
+        told["width"] = (_WIDEST, "a step costs three times as much, and more steps help more than more channels")
     return told
