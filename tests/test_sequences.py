@@ -442,14 +442,13 @@ def test_reports_say_which_words_and_moments_decided(tmp_path):
     texts = ["a good film indeed", "a bad film indeed", "good acting all the way", "bad acting all the way"] * 30
     texts = [f"{text} {place}" for place, text in enumerate(texts)]
     model = warmer.learn((texts, ["yes" if "good" in text else "no" for text in texts]), epochs=5, advice=False)
-    told = model.evidence["figures"]
-    assert len(told) == 2
-    assert "hangs most on" in told[0]["what"]
-    assert "Where answers come from" in page(model)
+    shown = page(model)
+    assert "Where answers come from" in shown
+    assert "hangs most on" in shown
 
 
 def test_reports_align_what_was_written_with_what_was_read():
     words = [f"{a} {b} {c}" for a in "abcd" for b in "abcd" for c in "abcd"]
     pairs = (words, [" ".join(reversed(text.split())) for text in words])
     model = warmer.learn(pairs, signature="text -> text", epochs=1, advice=False)
-    assert "places on average" in model.evidence["figures"][0]["what"]
+    assert "places on average" in page(model)

@@ -34,6 +34,7 @@ _TIMED = 64
 _REPORT = 1.0
 _TEXT = 400
 _DRAWN = 320
+_TRIED, _EXPLAINED, _FEW_PARTS, _MANY_PARTS = 24, 2, 3, 60
 
 
 def part(prepared: Prepared, rows: Array) -> Part:
@@ -144,6 +145,7 @@ def judge(model: Model, prepared: Prepared, comparison: Mapping[str, Mapping[str
         "sentence": head.sentence(found, constant, len(test.rows), ""),
         "uncalibrated": raw,
         **_beside_inputs(head.evidence(outputs, targets), prepared, test),
+        "asked": explainable(head, prepared),
         "mistakes": _mistakes(model, prepared, test, outputs, targets),
         "ledger": prepared.ledger.to_json(),
         "columns": [vars(decision) for decision in prepared.columns.decisions],
@@ -214,6 +216,31 @@ def _named(prepared: Prepared, row: int, array: Array) -> dict[str, Any]:
     told = {"shown": _shown(prepared, row, array)} if picture is None else {"picture": _shown_picture(picture, 96)}
     truth = prepared.y.show(prepared.targets.take(np.array([row]))[0])
     return {"example": prepared.table.name(row), "truth": truth, **told}
+
+
+def explainable(head: Head, prepared: Prepared) -> list[dict[str, str]]:
+    """Return two test inputs whose answers a report can explain part by part: a text, or the bytes of a sound or picture.
+
+    They have some parts that can be left out, but not too many to see; where the answer is a text, any will do.
+    """
+    if prepared.x.compound or prepared.y.compound or not (head.spelled or prepared.y.shape == ()):
+        return []
+    rows = prepared.rows(_split.TEST)
+    found: list[dict[str, str]] = []
+    for row in rows[np.linspace(0, len(rows) - 1, min(_TRIED, len(rows))).astype(int)]:
+        cell = prepared.table.columns[prepared.x_names[0]][int(row)]
+        if not head.spelled and not _FEW_PARTS <= len(prepared.x.leave_outs(cell)) <= _MANY_PARTS:
+            continue
+        array = prepared.inputs.take(np.array([row]))[0]
+        sound, picture = prepared.x.sound(array), prepared.x.picture(array)
+        name = {"name": prepared.table.name(int(row)).rsplit("/", 1)[-1]}
+        if isinstance(cell, str):
+            found.append({**name, "words": cell})
+        elif sound is not None or picture is not None:
+            found.append({**name, "data": embedded(sound if sound is not None else picture_png(picture))})
+        if len(found) == _EXPLAINED:
+            break
+    return found
 
 
 def followed(prepared: Prepared, rows: Array, moments: list[dict[str, Any]]) -> dict[str, Any]:

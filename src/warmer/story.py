@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from warmer import evidence, examples, explained, kinds, opening
+from warmer import evidence, examples, kinds, opening
 from warmer.course import Course, Listener, Silence
 from warmer.errors import InputError, UnknownName
 from warmer.examples import _derived, _prepare, _series, _split
@@ -163,8 +163,6 @@ def learn(
         model.evidence = evidence.judge(model, prepared, comparison)
         if plan.robust:
             model.evidence["robust"] = evidence.under_attack(model, prepared)
-        if told := explained.figures(model, prepared):
-            model.evidence["figures"] = [*model.evidence.get("figures", []), *told]
     model.evidence["own_encoder"] = encoder is not None
     if adopted is not None:
         probe = course.head_alone

@@ -24,7 +24,7 @@ def page(model: Model) -> str:
     """Return the page as HTML."""
     from jinja2 import Environment
 
-    from warmer.report import _pictures
+    from warmer.report import _pictures, _where
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
@@ -38,7 +38,10 @@ def page(model: Model) -> str:
         for name, value in evidence.get("scores", {}).items()
     ]
     plan = [(field, value, why) for field, value, why in model.plan.rows()]
-    return template.render(model=model, evidence=evidence, pictures=pictures, scores=scores, plan=plan, show=show)
+    drawn = [*evidence.get("figures", []), *_where.figures(model)]
+    return template.render(
+        model=model, evidence=evidence, pictures=pictures, drawn=drawn, scores=scores, plan=plan, show=show
+    )
 
 
 def _short(value: Any) -> str:
