@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 import warmer
-from warmer import kinds
+from warmer import examples, kinds
 from warmer.errors import BadCell, InputError
+from warmer.examples import _prepare, _strung
 from warmer.examples._store import ragged
 from warmer.kinds import _lines, _sound
 from warmer.kinds._contract import Padded
@@ -27,6 +28,7 @@ from warmer.networks.sequences import BODIES, body
 from warmer.networks.sound import LogMel
 from warmer.networks.writing import Incremental, Writer
 from warmer.report import page
+from warmer.signature import Signature
 from warmer.training.judging import Part, together
 
 SENTENCES = ["the cat sat on the mat", "a bird sings", "the bird sat", "a cat sings on a stone"] * 30
@@ -452,3 +454,33 @@ def test_reports_align_what_was_written_with_what_was_read():
     pairs = (words, [" ".join(reversed(text.split())) for text in words])
     model = warmer.learn(pairs, signature="text -> text", epochs=1, advice=False)
     assert "places on average" in page(model)
+
+
+# ---- joined examples ----
+
+
+def test_words_said_alone_are_joined_into_strings_of_one_part():
+    cells = [(np.full(800, 0.1 + 0.01 * k), 8000) for k in range(40)]
+    table = examples.open((cells, [f"w{k}" for k in range(40)]))
+    decided = _prepare.decide(table, (), (), Signature.parse("audio -> text"))
+    found = _strung.strung(table, decided, "2-4", (0.2, None), 0)
+    words = [text.split() for text in found.columns["y"]]
+    assert {len(one) for one in words} == {2, 3, 4}
+    sides = found.columns["part"]
+    parts = {
+        side: {word for one, own in zip(words, sides, strict=True) if own == side for word in one}
+        for side in ("train", "test")
+    }
+    assert parts["train"]
+    assert parts["test"]
+    assert not parts["train"] & parts["test"]
+    sound, rate = _sound.read(found.columns["x"][0])
+    silences = len(sound) / rate - 0.1 * len(words[0])
+    assert 0.03 * (len(words[0]) - 1) - 0.01 <= silences <= 0.2 * (len(words[0]) - 1) + 0.01
+
+
+def test_joining_needs_sequences_and_a_count():
+    with pytest.raises(InputError, match="such as 3-7"):
+        _strung.counts("seven")
+    with pytest.raises(InputError, match="cannot be joined"):
+        warmer.learn("digits", join="3", advice=False)

@@ -81,6 +81,9 @@ class Plan:
     balance: bool = _choice(False, "show rare categories more often, by the square root of their frequency")
     precision: str = _choice("measure", "number format of the forward pass", ("measure", "fp32", "bf16"))
     memory_format: str = _choice("measure", "layout of pictures in memory", ("measure", "channels_last", "contiguous"))
+    join: str = _choice(
+        "", "how many examples of a part are joined into one, e.g. 3-7: words said alone into sentences"
+    )
     store: str = _choice("auto", "where the compact training arrays lie", ("auto", "memory", "disk"))
     device: str = _choice("auto", "auto, cpu, cuda or mps")
     threads: int = _choice(0, "processor threads; 0: one for each physical core")

@@ -16,7 +16,7 @@ from torch import nn
 from warmer import evidence, examples, kinds, opening
 from warmer.course import Course, Listener, Silence
 from warmer.errors import InputError, UnknownName
-from warmer.examples import _derived, _prepare, _series, _split
+from warmer.examples import _derived, _prepare, _series, _split, _strung
 from warmer.examples._contract import Table
 from warmer.examples._prepare import Columns, Prepared
 from warmer.kinds._contract import Adopted
@@ -191,7 +191,11 @@ def _recognised(
     named = tuple(found.x) or tuple(name for name in (adopted.x_names if adopted else ()) if name in table.columns)
     group = wanted.plan.get("group")
     decided = _prepare.decide(found.table, named, tuple(found.y), found.signature, columns, group)
-    return found.table, decided, {**found.options, **wanted.kinds}
+    table, plan = found.table, wanted.plan
+    if join := plan.get("join", ""):
+        parts = (plan.get("test_share", 0.2), plan.get("validation_share"))
+        table = _strung.strung(table, decided, join, parts, plan["seed"])
+    return table, decided, {**found.options, **wanted.kinds}
 
 
 def _built(

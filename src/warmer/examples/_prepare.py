@@ -302,7 +302,7 @@ def prepare(
     group = columns.of("group")
     hashes = _split.keys(table, group)[0] if group else whole
     shares = _split.shares(len(table), test_share, validation_share)
-    given = _official(table)
+    given = official(table)
     sides = _split.split(hashes, strata, shares, given)
     training = np.flatnonzero(sides == _split.TRAIN)
     groups = strata[training] if strata.any() else None
@@ -419,7 +419,7 @@ def _list_doubles(table: Table, keys: Array, strata: Array, y_names: Sequence[st
             ledger.add(table.name(int(row)), told, "kept (contradictory)")
 
 
-def _official(table: Table) -> Array | None:
+def official(table: Table) -> Array | None:
     """Return each example's side by the table's own split column, −1 where it says nothing known."""
     if table.split is None:
         return None

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from warmer.errors import BadCell
+from warmer.errors import BadCell, InputError
 from warmer.kinds._head import Answer as Answer
 from warmer.kinds._head import Array as Array
 from warmer.kinds._head import Head as Head
@@ -316,6 +316,15 @@ class Kind(ABC):
     def collected(self, answers: Sequence[Answer]) -> tuple[str, bytes] | None:
         """Return many answers as one file of the form that other tools read: its name and its bytes; None if there is none."""
         return None
+
+    @classmethod
+    def strung(cls, cells: Sequence[Any]) -> Any:
+        """Return several raw cells one after another as one.
+
+        Raises:
+            InputError: that means nothing for values of this kind.
+        """
+        raise InputError(f"a {cls.name} cannot be joined with another; leave join out")
 
     def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
         """Return the parts of a raw cell that can be left out: what a person calls each, and the cell without it; or none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from warmer.kinds._contract import Array
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 _SILENT = 1e-4
+_PAUSE = (0.03, 0.2)
 
 
 def read(cell: Any) -> tuple[Array, int]:
@@ -74,6 +76,21 @@ def resampled(samples: Array, rate: int, wanted: int) -> Array:
 
     found: Array = soxr.resample(samples, rate, wanted, quality="HQ")
     return found
+
+
+def strung(cells: Sequence[Any], seed: int) -> tuple[Array, int]:
+    """Return sounds one after another, 0.03 to 0.2 s of silence between them, at the first one's rate.
+
+    Raises:
+        BadCell: one of them cannot be read.
+    """
+    draw = np.random.default_rng(seed)
+    first, rate = read(cells[0])
+    found = [first]
+    for cell in cells[1:]:
+        samples, own = read(cell)
+        found += [np.zeros(round(rate * draw.uniform(*_PAUSE)), dtype=np.float32), resampled(samples, own, rate)]
+    return np.concatenate(found), rate
 
 
 def wav(samples: Array, rate: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +142,12 @@ class Audio(Kind):
     def mels(self) -> int:
         """Bands of the spectrogram."""
         return 40 if self.rate <= 8000 else 64
+
+    @classmethod
+    def strung(cls, cells: Sequence[Any]) -> File:
+        """Return sounds with a short silence between, at the first one's rate; they are decoded when they are needed."""
+        name = " + ".join(Path(str(cell)).stem if isinstance(cell, (File, str, Path)) else "sound" for cell in cells)
+        return File(name, lambda: _sound.wav(*_sound.strung(cells, zlib.crc32(name.encode()))))
 
     def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
         """Return stretches of a twentieth of the sound (50 ms at least), and the sound with silence there."""

@@ -263,6 +263,11 @@ class Text(Kind):
         """Return the tokens; nothing of a bag."""
         return self.tokens.pieces(np.asarray(array).tolist()) if self.reading == "tokens" else None
 
+    @classmethod
+    def strung(cls, cells: Sequence[Any]) -> Any:
+        """Return texts with a space between."""
+        return " ".join(str(cell) for cell in cells)
+
     def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
         """Return each word, and the text without it."""
         words = str(cell).split()
