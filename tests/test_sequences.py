@@ -484,3 +484,28 @@ def test_joining_needs_sequences_and_a_count():
         _strung.counts("seven")
     with pytest.raises(InputError, match="cannot be joined"):
         warmer.learn("digits", join="3", advice=False)
+
+
+def test_long_sounds_are_cut_where_it_is_quiet_and_answered_piece_by_piece():
+    draw = np.random.default_rng(0)
+    tones = {word: np.sin(np.arange(2400) * hertz * 2 * np.pi / 8000) for word, hertz in (("low", 300), ("high", 900))}
+    words = [("low", "high")[k % 2] for k in range(60)]
+    cells = [(0.3 * tones[word] + 0.01 * draw.normal(size=2400), 8000) for word in words]
+    model = warmer.learn((cells, words), signature="audio -> text", epochs=2, width=16, advice=False)
+    long = np.concatenate([np.concatenate([cells[k % 60][0], np.zeros(800)]) for k in range(100)])
+    answer = model((long, 8000))
+    assert "answered in" in answer.notes[0]
+    assert isinstance(answer.value, str)
+    pieces = _sound.pieces(long.astype(np.float32), 8000, 0.6)
+    assert sum(map(len, pieces)) == len(long)
+    assert max(map(len, pieces)) <= 0.6 * 8000
+    ends = np.cumsum([len(piece) for piece in pieces])[:-1]
+    assert np.mean(ends % 3200 >= 2400) > 0.95
+    assert model.x.cut_up((long[:8000], 8000)) == []
+
+
+@given(st.integers(1, 3000), st.floats(0.02, 1.0), st.integers(0, 9))
+def test_pieces_of_a_sound_are_the_sound(n, longest, seed):
+    sound = np.random.default_rng(seed).normal(size=n).astype(np.float32)
+    pieces = _sound.pieces(sound, 1000, longest)
+    assert np.array_equal(np.concatenate(pieces), sound)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -187,9 +188,26 @@ class Model:
         found = []
         for index in range(len(cells)):
             name = next(labels, f"input {index + 1}")
-            answer = decoded.get(index) or Answer(None, None, notes=(f"{name}: {bad[index]}",))
+            told = decoded.get(index) or self._in_pieces(cells[index])
+            answer = told or Answer(None, None, notes=(f"{name}: {bad[index]}",))
             found.append(dataclasses.replace(answer, input=name))
         return found
+
+    def _in_pieces(self, cell: Any) -> Answer | None:
+        """Answer an input that is too long to be read at once piece by piece; None where answers cannot be joined."""
+        try:
+            pieces = self.x.cut_up(cell) if self.head.spelled else []
+        except BadCell:
+            return None
+        if not pieces:
+            return None
+        told = [one for one in self._answers(pieces, iter(())) if one.value]
+        value = self.y.strung([one.value for one in told])
+        sure = [one.confidence for one in told]
+        confidence = None if None in sure else math.prod(s for s in sure if s is not None)
+        unusual = next((one.unusual for one in told if one.unusual), None)
+        notes = (f"it is long: cut at its quietest places, and answered in {len(pieces)} pieces",)
+        return Answer(value, confidence, ((value, confidence or 1.0),), unusual=unusual, notes=notes)
 
     @torch.no_grad()
     def _outputs(self, store: Store, rows: Array) -> tuple[Tensor, Tensor]:

@@ -326,6 +326,14 @@ class Kind(ABC):
         """
         raise InputError(f"a {cls.name} cannot be joined with another; leave join out")
 
+    def cut_up(self, cell: Any) -> list[Any]:
+        """Return the pieces of a raw cell that is too long to be read at once, for answers that can be strung together; or none.
+
+        Raises:
+            BadCell: the cell cannot be read at all.
+        """
+        return []
+
     def leave_outs(self, cell: Any) -> list[tuple[str, Any]]:
         """Return the parts of a raw cell that can be left out: what a person calls each, and the cell without it; or none.
 

@@ -16,6 +16,7 @@ from warmer.kinds._contract import Array
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au")
 _SILENT = 1e-4
 _PAUSE = (0.03, 0.2)
+_FRAME, _SMOOTHED = 0.01, 9
 
 
 def read(cell: Any) -> tuple[Array, int]:
@@ -91,6 +92,22 @@ def strung(cells: Sequence[Any], seed: int) -> tuple[Array, int]:
         samples, own = read(cell)
         found += [np.zeros(round(rate * draw.uniform(*_PAUSE)), dtype=np.float32), resampled(samples, own, rate)]
     return np.concatenate(found), rate
+
+
+def pieces(samples: Array, rate: int, longest: float) -> list[Array]:
+    """Return a sound in pieces of at most `longest` seconds, each cut in its later half, where it is quietest."""
+    frame, most = max(1, round(_FRAME * rate)), max(2, round(longest / _FRAME))
+    count = len(samples) // frame
+    if count <= most:
+        return [samples]
+    loud = np.square(samples[: count * frame].reshape(count, frame)).mean(1)
+    padded = np.pad(loud, _SMOOTHED // 2, mode="edge")
+    smooth = np.convolve(padded, np.ones(_SMOOTHED), mode="valid")
+    starts, start = [0], 0
+    while count - start > most:
+        start += most // 2 + int(smooth[start + most // 2 : start + most].argmin()) or 1
+        starts.append(start)
+    return [part for part in np.split(samples, [frame * one for one in starts[1:]]) if len(part)]
 
 
 def wav(samples: Array, rate: int) -> bytes:

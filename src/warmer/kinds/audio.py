@@ -108,7 +108,7 @@ class Audio(Kind):
     def read(self, cell: Any) -> Array:
         """Decode, mix to one channel, resample."""
         samples, rate = _sound.read(cell)
-        limit = max(_LEAST_LIMIT, _LIMIT * self.longest)
+        limit = self._limit
         if len(samples) / rate > limit:
             raise BadCell(
                 f"lasts {len(samples) / rate:,.0f} s, and the longest that was learned from {self.longest:.1f} s; "
@@ -116,6 +116,18 @@ class Audio(Kind):
             )
         found = _sound.resampled(samples, rate, self.rate)
         return np.asarray(np.clip(np.round(found * _FULL), -_FULL, _FULL), dtype=np.int16)
+
+    @property
+    def _limit(self) -> float:
+        """Seconds of the longest sound that is read at once."""
+        return max(_LEAST_LIMIT, _LIMIT * self.longest)
+
+    def cut_up(self, cell: Any) -> list[Any]:
+        """Return pieces, cut where it is quietest, of a sound too long to be read at once; none of another."""
+        samples, rate = _sound.read(cell)
+        if len(samples) / rate <= self._limit:
+            return []
+        return [(piece, rate) for piece in _sound.pieces(samples, rate, self.longest)]
 
     def show(self, array: Array) -> Any:
         """Return its length in words."""
