@@ -509,3 +509,12 @@ def test_pieces_of_a_sound_are_the_sound(n, longest, seed):
     sound = np.random.default_rng(seed).normal(size=n).astype(np.float32)
     pieces = _sound.pieces(sound, 1000, longest)
     assert np.array_equal(np.concatenate(pieces), sound)
+
+
+def test_kernels_over_spectrograms_are_shown_and_texts_have_none():
+    tones = [(np.sin(np.arange(1600) * (300 + 600 * (k % 2)) * 2 * np.pi / 8000 + k), 8000) for k in range(40)]
+    sounds = warmer.learn((tones, ["low", "high"] * 20), epochs=1, width=4, advice=False)
+    assert "kernels of 3 × 3" in warmer.look(sounds).filters().sentence
+    words = warmer.learn(([f"{w} {k}" for k in range(20) for w in "ab"], ["a", "b"] * 20), epochs=1, advice=False)
+    with pytest.raises(InputError, match="it looks at kernels"):
+        warmer.look(words).filters()

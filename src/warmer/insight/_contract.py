@@ -40,6 +40,7 @@ class Needs:
 
     Attributes:
         plane: x is a picture-like tensor, `[batch, channels, height, width]`.
+        kernels: the network lays kernels over a plane: a picture, or the spectrogram of a sound.
         columns: x is made of several columns.
         spread: x is one or the other, so that it can be varied along two axes.
         even: a batch of x is one tensor, with no padding beside it.
@@ -53,6 +54,7 @@ class Needs:
     """
 
     plane: bool = False
+    kernels: bool = False
     columns: bool = False
     spread: bool = False
     even: bool = False
@@ -68,6 +70,8 @@ class Needs:
         """Say why this model does not do, or None."""
         if self.plane and not model.x.plane:
             return f"it looks at pictures, and this model takes {model.x.name}"
+        if self.kernels and not any(getattr(one, "kernel_size", ())[1:] for one in model.network.modules()):
+            return "it looks at kernels, and this network has none"
         if self.columns and not model.x.compound:
             return f"it looks at columns, and this model takes {model.x.name}"
         if self.spread and not (model.x.plane or model.x.compound):

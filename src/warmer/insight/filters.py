@@ -9,7 +9,7 @@ from warmer.errors import InputError
 from warmer.insight import _draw, _watch
 from warmer.insight._contract import Finding, Needs, Sheet, Subject
 
-NEEDS = Needs(plane=True)
+NEEDS = Needs(kernels=True)
 _MOST = 64
 _NUMBERS = 12
 
