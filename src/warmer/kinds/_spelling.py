@@ -393,17 +393,16 @@ class _Search:
 
     def step(self) -> bool:
         """Write one more token; return whether any text is still open."""
-        logits = self.writing.step(self.written[:, :, -1])
+        going = ~self.ended
+        logits = self.writing.step(self.written[:, :, -1], going)
         logs = torch.log_softmax(logits, -1, out=self.logs[: len(logits)])
-        logs[:, [EMPTY, BEGIN]] = _NEVER
-        # The best of all candidates' tokens are among the best of each.
-        values, tokens = (
-            one.view(len(self.open), self.beams, -1) for one in best(logs, min(self.beams, logs.shape[1]))
-        )
-        ended = self.ended.unsqueeze(2)
-        values = torch.where(ended, _NEVER, values)
-        values[..., 0] = torch.where(self.ended, 0.0, values[..., 0])
-        tokens = torch.where(ended, EMPTY, tokens)
+        logs[:, : BEGIN + 1] = _NEVER
+        # The best of all candidates' tokens are among the best of each; one that has ended goes on with nothing.
+        found, chosen = best(logs, min(self.beams, logs.shape[1]))
+        values = torch.full((*going.shape, found.shape[1]), _NEVER, device=found.device)
+        tokens = torch.full(values.shape, EMPTY, device=found.device)
+        values[..., 0] = 0.0
+        values[going], tokens[going] = found, chosen
         self.chance, place = (self.chance.unsqueeze(2) + values).flatten(1).topk(self.beams, 1)
         parents, token = place // values.shape[2], tokens.flatten(1).gather(1, place)
         before = self.written.gather(1, parents.unsqueeze(2).expand(-1, -1, self.written.shape[2]))

@@ -93,6 +93,7 @@ class _Packed:
     """A layer's weights as one step needs them: asking and offering in one product, and what it has written so far.
 
     `keys` and `values` are `[texts, heads, room, width / heads]`; the candidates of a text lie side by side, step after step.
+    Of what was read the keys are `[texts, heads, width / heads, places]` and the values the other way round.
     """
 
     layer: _Writer
@@ -131,12 +132,18 @@ class Incremental:
         ask, offer = layer.written.ask, layer.written.offer
         keys = memory.new_empty(len(memory), layer.written.heads, room, memory.shape[2] // layer.written.heads)
         weight, bias = torch.cat([ask.weight, offer.weight]), torch.cat([ask.bias, offer.bias])
-        return _Packed(layer, weight, bias, layer.read.offered(memory), keys, torch.empty_like(keys))
+        seen, found = layer.read.offered(memory)
+        read = (seen.transpose(-1, -2).contiguous(), found.contiguous())
+        return _Packed(layer, weight, bias, read, keys, torch.empty_like(keys))
 
-    def step(self, tokens: Tensor) -> Tensor:
-        """Return logits `[texts * beams, tokens]` of what comes after `tokens [texts, beams]`, the last ones written.
+    def step(self, tokens: Tensor, going: Tensor | None = None) -> Tensor:
+        """Return logits of what comes after `tokens [texts, beams]`, the last ones written: `[texts * beams, tokens]`.
 
         The next step writes over them.
+
+        Args:
+            tokens: the last ones written.
+            going: `[texts, beams]`, True for the candidates whose logits are wanted; None: all.
         """
         place, beams = self.length, self.beams
         self.length += 1
@@ -150,14 +157,23 @@ class Incremental:
             one.keys[:, :, start:end] = layer.written.split(keys)
             one.values[:, :, start:end] = layer.written.split(values)
             x = x + self._looked(layer.written, ask, one.keys[:, :, :end], one.values[:, :, :end], self.descent)
-            x = x + self._looked(layer.read, layer.read.ask(layer.norm2(x)), *one.read, self.mask)
+            x = x + self._read(layer.read, layer.read.ask(layer.norm2(x)), *one.read)
             x = x + layer.dense[3](layer.dense[1](layer.dense[0](layer.norm3(x))))
-        x, room = self.writer.norm(x).flatten(0, 1), self.logits[: tokens.numel()]
-        return torch.addmm(self.writer.bias, x, self.writer.table.weight.t(), out=room)
+        x = x.flatten(0, 1) if going is None else x[going]
+        return torch.addmm(
+            self.writer.bias, self.writer.norm(x), self.writer.table.weight.t(), out=self.logits[: len(x)]
+        )
 
     @staticmethod
     def _looked(attention: Attention, ask: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         found = F.scaled_dot_product_attention(attention.split(ask), keys, values, attn_mask=mask)
+        answer: Tensor = attention.out(found.transpose(1, 2).flatten(2))
+        return answer
+
+    def _read(self, attention: Attention, ask: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Look at what was read; plain products are quicker here than one call that is made for long sequences."""
+        asked = attention.split(ask) * keys.shape[2] ** -0.5
+        found = (asked @ keys).add_(self.mask).softmax(-1) @ values
         answer: Tensor = attention.out(found.transpose(1, 2).flatten(2))
         return answer
 
@@ -173,4 +189,12 @@ class Incremental:
         self.descent = None if self.descent is None else self.descent[texts]
         for one in self.layers:
             one.read = (one.read[0][texts], one.read[1][texts])
-            one.keys, one.values = one.keys[texts], one.values[texts]
+            one.keys, one.values = self._kept(one.keys, texts), self._kept(one.values, texts)
+
+    def _kept(self, written: Tensor, texts: Tensor) -> Tensor:
+        """Return the room of some texts, with what is in use copied."""
+        used = self.length * self.beams
+        some = written[texts, :, :used]
+        found = written.new_empty(len(some), *written.shape[1:])
+        found[:, :, :used] = some
+        return found
