@@ -31,8 +31,8 @@ class Followed:
     """
 
     def __init__(self, y: Kind, validation: Part) -> None:
-        self.pictured = y.plane
-        self.places = _spread(validation) if y.plane else _of_each(y, validation)
+        self.pictured = y.plane and y.shape[0] in (1, 3)
+        self.places = _spread(validation) if self.pictured else _of_each(y, validation)
         self.part = validation.at(self.places)
 
     def __bool__(self) -> bool:
