@@ -193,7 +193,7 @@ class Heard(Silence):
 def test_a_painter_learns_a_style_and_paints_at_any_size(style, photo, tmp_path, capsys):
     subject = insight.subject(open_model(SHIPPED), (str(style),))
     cells = [subject.model.x.cell(str(photo))]
-    model = _painter.learn(subject, cells, _painter.Wish(minutes=0.25, width=8), heard := Heard())
+    model = _painter.learn(subject, cells, _painter.Wish(minutes=30, steps=20, width=8), heard := Heard())
     told = model.evidence["painter"]
     assert told["gone"] == pytest.approx(1 - told["style_after"] / told["style_before"])
     assert np.mean(heard.losses[-5:]) < 0.7 * heard.losses[0]

@@ -44,12 +44,14 @@ class Wish:
     Attributes:
         strength: of the style; 1 is usual.
         minutes: of training.
+        steps: of training at the most; 0: as many as there is time for.
         width: channels of the finest level.
         seed: every random choice follows from it.
     """
 
     strength: float = 1.0
     minutes: float = 10.0
+    steps: int = 0
     width: int = 16
     seed: int = 0
 
@@ -89,6 +91,8 @@ def learn(subject: Subject, photos: Sequence[Any], wish: Wish, listener: Listene
         with interruptible(descent.stop):
             for moment in descent:
                 listener.moment(moment)
+                if moment.step == wish.steps:
+                    descent.stop()
         photos_aside = x.batch(inputs.take(rows[:_ASIDE]), torch.device("cpu"))
         with torch.no_grad():
             before = float(loss.distance(photos_aside).mean())
