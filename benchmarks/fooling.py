@@ -85,7 +85,7 @@ def ours(network: Any, x: Tensor, labels: Tensor) -> None:
 
 
 def beside(network: Any, x: Tensor, labels: Tensor) -> None:
-    """Print PGD with 20 steps: ours, with its two random starts (the second for what withstood the first), Foolbox's, torchattacks'; twice."""
+    """Print PGD with 20 steps, each as it comes: ours with two starts, Foolbox's, torchattacks'; interleaved, twice."""
     for _ in range(2):
         for name, attack in (("warmer", _warmer), ("Foolbox", _foolbox), ("torchattacks", _torchattacks)):
             start = time.perf_counter()
