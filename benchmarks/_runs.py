@@ -36,12 +36,16 @@ def network_for(prepared: Prepared, plan: Plan) -> Network:
 
 
 def descent_of(prepared: Prepared, plan: Plan) -> Descent:
-    """Return a run of ours before its first step; it never stops by itself, and never looks at validation examples."""
-    endless = plan.but("measured here", validations=0, epochs=1e9, patience=0)
+    """Return a run of ours before its first step."""
     training = evidence.learned(prepared, prepared.rows(_split.TRAIN))
     validation = evidence.learned(prepared, evidence.halves(prepared)[0])
-    network = network_for(prepared, endless)
-    return Descent(network, prepared.x, prepared.y, training, validation, endless, torch.device("cpu"))
+    network = network_for(prepared, plan)
+    return Descent(network, prepared.x, prepared.y, training, validation, plan, torch.device("cpu"))
+
+
+def endless(plan: Plan) -> Plan:
+    """Return a plan that never stops by itself, and never looks at validation examples."""
+    return plan.but("measured here", validations=0, epochs=1e9, patience=0)
 
 
 def steps_of(descent: Descent) -> Callable[[], int]:

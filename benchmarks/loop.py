@@ -18,13 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-
-from warmer import examples
-from warmer.examples import _prepare, _split
-from warmer.model import build
-from warmer.plan import Plan
-from warmer.training.judging import Part
-from warmer.training.loop import Descent
+from _runs import descent_of, prepared_for
 
 
 def main() -> None:
@@ -51,13 +45,8 @@ def starting(code: str) -> float:
 
 def overhead(file: Path) -> float:
     """Return the share of an epoch spent outside forward, backward and step."""
-    table = examples.open(str(file))
-    prepared = _prepare.prepare(table, _prepare.decide(table, (), ()), options={})
-    n = len(prepared.rows(_split.TRAIN))
-    plan = Plan.derive([prepared.x.proposals(n, "x", None, prepared.y)], {"epochs": 1, "validations": 1})
-    network = build(prepared.x, prepared.y, plan)
-    parts = [Part(prepared.inputs, prepared.targets, prepared.rows(side)) for side in (_split.TRAIN, _split.VALIDATION)]
-    descent = Descent(network, prepared.x, prepared.y, parts[0], parts[1], plan, torch.device("cpu"))
+    descent = descent_of(*prepared_for(str(file), epochs=1, validations=1))
+    network = descent.network
     inside = [0.0]
 
     def timed(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _runs import by_turns, descent_of, network_for, prepared_for, steps_of, told
+from _runs import by_turns, descent_of, endless, network_for, prepared_for, steps_of, told
 from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask
@@ -57,7 +57,7 @@ def main() -> None:
 
 def training(prepared: Prepared, plan: Plan) -> dict[str, Callable[[], int]]:
     """Return one step of ours, and one of each plain loop."""
-    ours = descent_of(prepared, plan)
+    ours = descent_of(prepared, endless(plan))
     print(f"ours runs in {ours.plan.precision}, {ours.plan.memory_format}, batches of {plan.batch}", flush=True)
     return {
         "warmer": steps_of(ours),

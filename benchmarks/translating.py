@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _runs import by_turns, descent_of, network_for, prepared_for, told
+from _runs import by_turns, descent_of, endless, network_for, prepared_for, told
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -85,7 +85,7 @@ def learning(prepared: Prepared, plan: Plan) -> dict[str, Callable[[], int]]:
 
 def our_step(prepared: Prepared, plan: Plan) -> Callable[[], int]:
     """Return one step of ours that says how many tokens of answers it learned from."""
-    descent = descent_of(prepared, plan)
+    descent = descent_of(prepared, endless(plan))
     moments = iter(descent)
     counted = [0]
     loss = descent._loss

@@ -13,10 +13,11 @@ import warmer
 from warmer import examples, kinds
 from warmer.errors import BadCell, InputError
 from warmer.examples._derived import derive
-from warmer.kinds._colouring import colourfulness, lab_of, rgb_of
+from warmer.kinds._colouring import lab_of, rgb_of
 from warmer.kinds._moving import as_moved, shifts
 from warmer.kinds._picturing import CriticisedHead, follows
 from warmer.networks.features import Features, FeatureSpec
+from warmer.scores import colourful
 from warmer.signature import Signature
 
 
@@ -79,7 +80,8 @@ def test_colours_are_found():
     assert model.x.channels == 1
     found = model.evidence
     assert found["scores"]["psnr"] > found["baselines"]["unchanged"]["scores"]["psnr"] + 2
-    assert found["colourfulness"] > 0.6
+    assert found["scores"]["colourfulness"] > 0.7
+    assert found["baselines"]["unchanged"]["scores"]["colourfulness"] == pytest.approx(0, abs=0.01)
     assert model.test(pairs[:20]).scores["psnr"] == pytest.approx(found["scores"]["psnr"], abs=3)
 
 
@@ -89,8 +91,8 @@ def test_colour_spaces_agree_with_scikit_image():
     assert np.allclose(lab.permute(0, 2, 3, 1).numpy(), color.rgb2lab(rgb), atol=0.05)
     assert torch.allclose(rgb_of(lab).permute(0, 2, 3, 1), torch.from_numpy(rgb), atol=1e-3)
     grey = np.full((1, 3, 4, 4), 0.5)
-    assert colourfulness(grey)[0] == pytest.approx(0)
-    assert colourfulness(np.random.default_rng(1).random((1, 3, 9, 9)))[0] > 50
+    assert colourful(grey)[0] == pytest.approx(0)
+    assert colourful(np.random.default_rng(1).random((1, 3, 9, 9)))[0] > 50
 
 
 def test_a_critic_is_asked_for_where_a_pixel_does_not_tell_its_answer():

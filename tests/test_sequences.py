@@ -461,12 +461,14 @@ def test_reports_align_what_was_written_with_what_was_read():
 
 def test_words_said_alone_are_joined_into_strings_of_one_part():
     cells = [(np.full(800, 0.1 + 0.01 * k), 8000) for k in range(40)]
-    table = examples.open((cells, [f"w{k}" for k in range(40)]))
+    table = examples.open((cells, [None, *(f"w{k}" for k in range(1, 40))]))
     decided = _prepare.decide(table, (), (), Signature.parse("audio -> text"))
     found = _strung.strung(table, decided, "2-4", (0.2, None), 0)
     words = [text.split() for text in found.columns["y"]]
     assert {len(one) for one in words} == {2, 3, 4}
-    sides = found.columns["part"]
+    assert "None" not in " ".join(found.columns["y"])
+    assert "lacks its" in found.ledger.entries[0].reason
+    sides = found.columns[_strung.SPLIT]
     parts = {
         side: {word for one, own in zip(words, sides, strict=True) if own == side for word in one}
         for side in ("train", "test")
@@ -518,3 +520,10 @@ def test_kernels_over_spectrograms_are_shown_and_texts_have_none():
     words = warmer.learn(([f"{w} {k}" for k in range(20) for w in "ab"], ["a", "b"] * 20), epochs=1, advice=False)
     with pytest.raises(InputError, match="it looks at kernels"):
         warmer.look(words).filters()
+
+
+def test_a_text_told_of_few_rows_is_written_by_one_network():
+    table = ([k * 7.3 % 11 for k in range(80)], ["low tide", "high tide"] * 40)
+    model = warmer.learn(table, signature="row -> text", epochs=1, advice=False)
+    assert model.plan.folds == 1
+    assert isinstance(model({"x": 3.0}).value, str)

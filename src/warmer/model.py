@@ -201,8 +201,8 @@ class Model:
             return None
         if not pieces:
             return None
-        told = [one for one in self._answers(pieces, iter(())) if one.value]
-        value = self.y.strung([one.value for one in told])
+        told = [one for one in self._answers(pieces, iter(())) if one.value is not None]  # a silent piece has no answer
+        value = self.y.strung([one.value for one in told if one.value])
         sure = [one.confidence for one in told]
         confidence = None if None in sure else math.prod(s for s in sure if s is not None)
         unusual = next((one.unusual for one in told if one.unusual), None)

@@ -9,7 +9,7 @@ from warmer import scores
 
 TEXTS = ("exact", "cer", "wer", "bleu", "chrf")
 SOUNDS = ("spectral_error", "length_error")
-PICTURES = ("psnr", "ssim", "mae_pixels", "frechet")
+PICTURES = ("psnr", "ssim", "mae_pixels", "colourfulness", "frechet")
 SERIES = ("mse", "mae_scaled")
 BOXES = ("ap", "ap50")
 PERFECT = {"bleu": 100.0, "chrf": 100.0, "psnr": 100.0}

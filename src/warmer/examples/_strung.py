@@ -10,10 +10,10 @@ import numpy as np
 from warmer import kinds
 from warmer.errors import InputError
 from warmer.examples import _split
-from warmer.examples._contract import Array, Table, objects
+from warmer.examples._contract import Array, Table, missing, objects
 from warmer.examples._prepare import Columns, official
 
-SPLIT = "part"
+SPLIT = "(side of the split)"
 _OFTEN = 2
 """Strings that begin with each training example; held-out ones begin one each."""
 
@@ -49,6 +49,10 @@ def strung(table: Table, columns: Columns, wish: str, shares: tuple[float, float
     made = [kinds.get(kind) for kind in (columns.signature.x, columns.signature.y)]
     if len(names) != 2:
         raise InputError("`join` needs one column as x and one as y; name them with --x and --y")
+    absent = np.any([missing(table.columns[name]) for name in names], 0)
+    for row in np.flatnonzero(absent):
+        table.ledger.add(table.name(int(row)), f"lacks its `{names[0]}` or its `{names[1]}`")
+    table = table.take(np.flatnonzero(~absent))
     group = columns.of("group")
     hashes = _split.keys(table, group or names[:1])[0]
     wanted = _split.shares(len(table), *shares)

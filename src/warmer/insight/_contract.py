@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from warmer.errors import InputError
 from warmer.examples._contract import Table as Examples
@@ -70,7 +70,7 @@ class Needs:
         """Say why this model does not do, or None."""
         if self.plane and not model.x.plane:
             return f"it looks at pictures, and this model takes {model.x.name}"
-        if self.kernels and not any(getattr(one, "kernel_size", ())[1:] for one in model.network.modules()):
+        if self.kernels and not any(isinstance(one, nn.Conv2d) for one in model.network.modules()):
             return "it looks at kernels, and this network has none"
         if self.columns and not model.x.compound:
             return f"it looks at columns, and this model takes {model.x.name}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from warmer.kinds._contract import Array
 from warmer.kinds._picturing import PictureHead
 from warmer.networks.features import Features, FeatureSpec
+from warmer.scores import colourful
 from warmer.words import figures
 
 _COLOURS, _NEAREST, _WIDTH = 64, 5, 5.0
@@ -49,6 +49,7 @@ class ColouringHead(PictureHead):
         self.register_buffer("sharpened", torch.tensor(_SHARPENED))
         self.register_buffer("vividness", torch.tensor(1.0))
         self.register_buffer("usual", torch.tensor(0.0))
+        self.scores = ("psnr", "ssim", "mae_pixels", "colourfulness")
         self.mean = torch.zeros(3, height, width)  # what is made are logits, what comes of them has three channels
 
     colours: Tensor
@@ -69,7 +70,7 @@ class ColouringHead(PictureHead):
 
         generator = np.random.default_rng(0)
         some = targets[torch.from_numpy(generator.choice(len(targets), min(len(targets), 2000), replace=False))]
-        self.usual.fill_(float(colourfulness(some.float().numpy() / 255).mean()))
+        self.usual.fill_(float(colourful(some.float().numpy() / 255).mean()))
         ab = lab_of(some.float() / 255)[:, 1:].permute(0, 2, 3, 1).reshape(-1, 2).numpy()
         ab = ab[generator.choice(len(ab), min(len(ab), _SAMPLED), replace=False)]
         found = MiniBatchKMeans(_COLOURS, random_state=0, n_init=1, batch_size=4096).fit(ab)
@@ -105,7 +106,7 @@ class ColouringHead(PictureHead):
         low, high = _STRETCHES
         for _ in range(_HALVINGS):
             middle = (low * high) ** 0.5
-            vivid = float(colourfulness(self._coloured(some, sharpened, middle)).mean())
+            vivid = float(colourful(self._coloured(some, sharpened, middle)).mean())
             low, high = (middle, high) if vivid < _VIVID * float(self.usual) else (low, middle)
         return (low * high) ** 0.5
 
@@ -122,27 +123,13 @@ class ColouringHead(PictureHead):
         self.sharpened.fill_(sharpened)
         self.vividness.fill_(vividness)
 
-    def evidence(self, outputs: Tensor, targets: Tensor) -> dict[str, Any]:
-        """Return some answers beside the truth, and how colourful they are."""
-        places = torch.arange(len(outputs))[:1000]
-        shares = [colourfulness(one) for one in (self.answers(outputs[places]), self.truths(targets[places]))]
-        return {
-            **super().evidence(outputs, targets),
-            "colourfulness": float(shares[0].mean() / max(1e-9, shares[1].mean())),
-        }
-
     def sentence(self, scores: Mapping[str, float], baseline: Mapping[str, float], n: int, unit: str) -> str:
         """Say how near the colours are."""
-        told = f"colours {figures(scores['psnr'], 3)} dB (PSNR) from the true ones on {n:,} pictures it never saw"
+        told = (
+            f"colours {figures(scores['psnr'], 3)} dB (PSNR) from the true ones on {n:,} pictures it never saw, "
+            f"{scores['colourfulness']:.0%} as colourful"
+        )
         return f"{told}; always the mean picture: {figures(baseline['psnr'], 3)} dB"
-
-
-def colourfulness(pictures: Array) -> Array:
-    """Return how colourful each of `[n, 3, height, width]` in 0..1 looks (Hasler and Süsstrunk 2003), about 0 to 110."""
-    red, green, blue = (255.0 * pictures[:, k].reshape(len(pictures), -1) for k in range(3))
-    across, along = red - green, 0.5 * (red + green) - blue
-    spread = np.sqrt(across.std(1) ** 2 + along.std(1) ** 2)
-    return np.asarray(spread + 0.3 * np.sqrt(across.mean(1) ** 2 + along.mean(1) ** 2))
 
 
 def lab_of(rgb: Tensor) -> Tensor:

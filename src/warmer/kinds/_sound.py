@@ -105,7 +105,7 @@ def pieces(samples: Array, rate: int, longest: float) -> list[Array]:
     smooth = np.convolve(padded, np.ones(_SMOOTHED), mode="valid")
     starts, start = [0], 0
     while count - start > most:
-        start += most // 2 + int(smooth[start + most // 2 : start + most].argmin()) or 1
+        start += most // 2 + int(smooth[start + most // 2 : start + most].argmin())
         starts.append(start)
     return [part for part in np.split(samples, [frame * one for one in starts[1:]]) if len(part)]
 

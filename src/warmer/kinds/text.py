@@ -312,6 +312,8 @@ class Text(Kind):
                 "warmup": (0.05, "attention starts slowly"),
                 "cooldown": (0.4, "share of the steps in which the learning rate falls"),
                 "validations": (12, "times some answers are looked for, at the most"),
+                "members": (1, "one network that writes"),
+                "folds": (1, "one network that writes"),
                 "label_smoothing": (0.1, "keeps a network from being too sure"),
             }
         if self.reading == "tokens":

@@ -24,6 +24,9 @@ from warmer.scores._boxes import (
 )
 from warmer.scores._boxes import average_precisions as average_precisions
 from warmer.scores._pictures import (
+    colour_parts,
+    colourfulness,
+    colourfulness_of,
     frechet,
     frechets,
     mae_pixels,
@@ -33,6 +36,7 @@ from warmer.scores._pictures import (
     ssim,
     ssim_parts,
 )
+from warmer.scores._pictures import colourful as colourful
 from warmer.scores._series import (
     mae_redrawn,
     mae_scaled,
@@ -218,6 +222,7 @@ _ALL = {
         Score("psnr", psnr, "dB", "high", squares, psnr_of),
         Score("ssim", ssim, "", "high", ssim_parts, mean_of),
         Score("mae_pixels", mae_pixels, "share", "low"),
+        Score("colourfulness", colourfulness, "share", "high", colour_parts, colourfulness_of),
         Score("mse", mse, "", "low", redrawn=mse_redrawn),
         Score("mae_scaled", mae_scaled, "", "low", redrawn=mae_redrawn),
         Score("frechet", frechet, "", "low", redrawn=frechets),

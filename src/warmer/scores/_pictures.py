@@ -34,6 +34,27 @@ def mae_pixels(answers: Array, truths: Array) -> float:
     return float(np.mean([np.abs(a - t).mean() for a, t in zip(answers, truths, strict=True)]))
 
 
+def colourful(pictures: Array) -> Array:
+    """Return how colourful each of `[n, 3, height, width]` in 0..1 looks (Hasler and Süsstrunk 2003), about 0 to 110."""
+    red, green, blue = (255.0 * pictures[:, k].reshape(len(pictures), -1) for k in range(3))
+    across, along = red - green, 0.5 * (red + green) - blue
+    spread = np.sqrt(across.std(1) ** 2 + along.std(1) ** 2)
+    return np.asarray(spread + 0.3 * np.sqrt(across.mean(1) ** 2 + along.mean(1) ** 2))
+
+
+def colour_parts(answers: Array, truths: Array) -> Array:
+    return np.stack([colourful(answers), colourful(truths)], 1)
+
+
+def colourfulness_of(sums: Array) -> float:
+    return float(min(sums) / max(1e-9, *sums))
+
+
+def colourfulness(answers: Array, truths: Array) -> float:
+    """How colourful pictures are beside the true ones: what the duller has of the more vivid; 1 is as colourful."""
+    return colourfulness_of(colour_parts(answers, truths).sum(0))
+
+
 def ssim_parts(answers: Array, truths: Array) -> Array:
     return np.array([(_ssim_of(a, t), 1.0) for a, t in zip(answers, truths, strict=True)])
 

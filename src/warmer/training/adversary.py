@@ -110,5 +110,5 @@ def proposals(proposed: Proposal) -> Proposal:
     if "epochs" in proposed:
         told["epochs"] = (_LONGER * proposed["epochs"][0], f"{_LONGER:g} times as long: resisting is harder to learn")
     if proposed.get("width", (0, ""))[0] > _WIDEST:
-        told["width"] = (_WIDEST, "a step costs three times as much, and more steps help more than more channels")
+        told["width"] = (_WIDEST, "a step costs three times as much")
     return told
