@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import warmer
-from warmer import examples, insight
+from warmer import examples, insight, kinds
 from warmer.cli.app import run
 from warmer.course import Silence
 from warmer.errors import InputError
@@ -19,7 +19,7 @@ from warmer.insight import _painter
 from warmer.kinds import _moving
 from warmer.kinds._picturing import PictureHead
 from warmer.networks.features import Features, FeatureSpec
-from warmer.networks.unet import PictureMaker, UNetEncoder
+from warmer.networks.unet import BEYOND, PictureMaker, UNetEncoder
 from warmer.opening import SHIPPED, open_model
 from warmer.report import page
 
@@ -150,6 +150,19 @@ def test_a_u_net_takes_any_size(size):
     maker = PictureMaker(FeatureSpec.probe(encoder, x), 3, *size, 4)
     assert maker(features).shape == (2, 3, *size)
     assert torch.equal(features.maps[0][:, :3], x), "the finest map holds the picture itself"
+
+
+def test_a_network_that_reflects_does_not_know_where_the_edge_is():
+    noise = 0.5 + 0.1 * torch.randn(400, 3, 16, 20)
+    spread = {}
+    for beyond in BEYOND:
+        torch.manual_seed(0)
+        encoder = UNetEncoder(3, 4, 3, (0.5,) * 3, (0.25,) * 3, 0.0, beyond)
+        maker = PictureMaker(FeatureSpec.probe(encoder, noise), 3, 16, 20, 4, beyond)
+        spread[beyond] = float(maker(encoder(noise)).detach().mean(0).std((1, 2)).max())
+    assert spread["reflect"] < spread["zeros"] / 3, "on the mean, every place is painted alike"
+    with pytest.raises(InputError, match="zeros, reflect"):
+        kinds.get("image").fit([np.zeros((16, 16, 3), np.uint8)] * 3, beyond="mirror")
 
 
 @pytest.mark.parametrize("rank", [0, 1])

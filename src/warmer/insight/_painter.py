@@ -35,6 +35,7 @@ Array = NDArray[Any]
 _SIDE = 128
 _CUTS, _ASIDE = 600, 24
 _NEAREST = 320
+_GRAINS, _GRAIN = (1, 2, 4), 0.06
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,22 @@ def learn(subject: Subject, photos: Sequence[Any], wish: Wish, listener: Listene
     """
     began = time.monotonic()
     cuts = _cuts(subject.model.x, photos, wish.seed)
+    grainy = [
+        (255 * _grainy(torch.from_numpy(cut).permute(2, 0, 1) / 255, seed)).round().byte().permute(1, 2, 0).numpy()
+        for seed, cut in enumerate(cuts)
+    ]
     kind = type(subject.model.x)
-    x = kind.fit(cuts, role="x", partner=kind, size=_SIDE)
-    y = kind.fit(cuts, role="y", partner=kind, size=_SIDE)
+    # A painter must not know where the edge is: it would set a frame there, and none at any other size.
+    x = kind.fit(grainy, role="x", partner=kind, size=_SIDE, beyond="reflect")
+    y = kind.fit(cuts, role="y", partner=kind, size=_SIDE, beyond="reflect")
     plan = Plan.derive([x.proposals(len(cuts), "x", None, y)], {}).but(
-        "for painters", width=wish.width, batch=4, validations=1, seed=wish.seed, minutes=wish.minutes, weight_decay=0.0,
+        "for painters", width=wish.width, batch=6, validations=1, seed=wish.seed, minutes=wish.minutes, weight_decay=0.0,
         learning_rate=2e-3, precision="fp32", memory_format="contiguous", epochs=1000.0, advice=False,
     )  # fmt: skip
     devices.set_threads(plan)
     torch.manual_seed(plan.seed)
     network = build(x, y, plan)
-    inputs, _ = fill(x, cuts, "memory")
+    inputs, _ = fill(x, grainy, "memory")
     targets, _ = fill(y, cuts, "memory")
     rows = np.arange(len(cuts))
     learning, aside = (Part(inputs, targets, some) for some in (rows[_ASIDE:], rows[:_ASIDE]))
@@ -95,8 +101,8 @@ def learn(subject: Subject, photos: Sequence[Any], wish: Wish, listener: Listene
                     descent.stop()
         photos_aside = x.batch(inputs.take(rows[:_ASIDE]), torch.device("cpu"))
         with torch.no_grad():
-            before = float(loss.distance(photos_aside).mean())
-            after = float(loss.distance(network.eval()(photos_aside).clamp(0, 1)).mean())
+            before = loss.distance(photos_aside)
+            after = loss.distance(network.eval()(photos_aside).clamp(0, 1))
     model = Model(network, x, y, ("photo",), ("painting",), descent.plan, history=descent.state.history)
     gone = 1 - after / before if before else 0.0
     model.evidence = {
@@ -140,6 +146,24 @@ def _cuts(kind: Any, photos: Sequence[Any], seed: int) -> list[Array]:
     return [found[i] for i in order]
 
 
+def _grainy(photo: Tensor, seed: int) -> Tensor:
+    """Return a photo with grain of several sizes, from which strokes can grow where it is even.
+
+    A network makes the same of every place that looks the same (Ulyanov et al. 2016, arXiv 1603.03417).
+
+    Args:
+        photo: `[channels, height, width]` in 0..1.
+        seed: of the grain.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    size = photo.shape[1:]
+    total = torch.zeros(1, 1, *size)
+    for coarse in _GRAINS:
+        small = torch.randn(1, 1, *(max(2, -(-side // coarse)) for side in size), generator=generator)
+        total += torch.nn.functional.interpolate(small, size, mode="bicubic", align_corners=False)
+    return (photo + _GRAIN * total[0]).clamp(0, 1)
+
+
 class _Loss:
     """How far paintings are from the style, and from what lies where in their photos."""
 
@@ -149,9 +173,9 @@ class _Loss:
         style: Tensor = subject.model.x.batch(array[None], torch.device("cpu"))
         self.style = _style.Style(self.eye, [style])
 
-    def distance(self, x: Tensor) -> Tensor:
-        """Return how far pictures are from the style, `[n]`."""
-        return self.style.distance(self.eye.maps(x), x)
+    def distance(self, x: Tensor) -> float:
+        """Return how far pictures are from the style, taken together."""
+        return float(self.style.distance(self.eye.maps(x), x, together=True))
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of each painting, `[n]`, given the photos `[n, channels, height, width]` in 0..255."""
@@ -159,7 +183,8 @@ class _Loss:
         with torch.no_grad():
             lines = self.eye.maps(targets.float() / 255)[self.eye.content]
         beyond = (outputs - outputs.clamp(0, 1)).pow(2).mean((1, 2, 3))
-        told = self.style.distance(maps, outputs) * _style.STYLE * self.strength
+        # Together: if each cut had to have all the style's colours, there would be a moon in every piece of sky.
+        told = self.style.distance(maps, outputs, together=True) * _style.STYLE * self.strength
         told = told + _style.content_distance(maps[self.eye.content], lines)
         return told + _style.ROUGH * _style.roughness(outputs) + _style.BEYOND * beyond
 
@@ -189,5 +214,5 @@ def paint(model: Model, cell: Any, name: str, size: int) -> Tensor:
         raise InputError(f"{name} {error}") from None
     with torch.no_grad(), of_any_size(model):
         x: Tensor = model.x.batch(array[None], torch.device("cpu"))
-        found: Tensor = model.network.eval()(x)
+        found: Tensor = model.network.eval()(_grainy(x[0], 0)[None])
     return found[0].clamp(0, 1)

@@ -112,12 +112,16 @@ class Style:
         """Return what tells the style: answers of layers, and the colours themselves, which normalised networks forget."""
         return {**{name: maps[name] for name in self.eye.layers}, **palette(x)}
 
-    def distance(self, maps: dict[str, Tensor], x: Tensor) -> Tensor:
-        """Return how far pictures `x` with these answers are from this style, `[n]`: squared, relative, mean of layers."""
+    def distance(self, maps: dict[str, Tensor], x: Tensor, together: bool = False) -> Tensor:
+        """Return how far pictures `x` with these answers are from this style: squared, relative, mean of layers.
+
+        Each by itself, `[n]`; or `together`, `[1]`, as if they were one picture.
+        """
         told = self._told(maps, x)
         found = []
         for name, wanted in self.grams.items():
-            gap = (gram(told[name]) - wanted).pow(2).sum((1, 2))
+            mine = gram(told[name])
+            gap = ((mine.mean(0, keepdim=True) if together else mine) - wanted).pow(2).sum((1, 2))
             found.append(gap / wanted.pow(2).sum().clamp(min=1e-12))
         return torch.stack(found).mean(0)
 

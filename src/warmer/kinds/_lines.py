@@ -13,6 +13,10 @@ from warmer.kinds._contract import Array, Padded, padded
 from warmer.plan import Proposal
 
 _TALLEST = 64
+_FAINT = 0.02
+_WAVER, _NOISE = 1.8, 0.2
+_BITS, _LONGEST_BIT = 3, 0.35
+_FINE = 32  # rows from which on a pixel more or less leaves a stroke a stroke
 _LONG, _VARIED, _EVEN = 1.8, 1.3, 1.15
 
 
@@ -29,15 +33,24 @@ def height_of(sizes: Array) -> int:
     return int(min(_TALLEST, np.median(sizes[:, 1])))
 
 
-def batch(arrays: Sequence[Array], background: float, device: torch.device) -> Padded:
-    """Return values `[batch, columns, channels, height]`, how much lighter than the background, and their mask."""
-    found = padded(arrays, device)
-    values = (found.values.float() / 255 - background) * found.mask[:, :, None, None]
-    return Padded(values, found.mask)
+def batch(arrays: Sequence[Array], device: torch.device) -> Padded:
+    """Return values `[batch, columns, channels, height]` and their mask.
+
+    Of each line, how much lighter than its own paper it is, over the contrast that it has: papers and inks differ.
+    """
+    found = padded([_ink(array) for array in arrays], device)
+    return Padded(found.values, found.mask)
+
+
+def _ink(array: Array) -> Array:
+    """Return a line's columns less its commonest shade, relative to how far its pixels lie from that, float32."""
+    values = np.asarray(array, np.float32) / 255
+    values = values - np.median(values, axis=(0, 2), keepdims=True)
+    return values / max(float(np.sqrt(np.square(values).mean())), _FAINT)
 
 
 def augment(lines: Any, generator: torch.Generator) -> Padded:
-    """Slant, turn, stretch and shift each line a little, and write it bolder or paler."""
+    """Write each line as another hand might have: slanted, turned, stretched, wavering, bolder or thinner; hide bits of it."""
     values, mask = lines
     x: Tensor = values.permute(0, 2, 3, 1)
     n, channels, height, width = x.shape
@@ -45,18 +58,51 @@ def augment(lines: Any, generator: torch.Generator) -> Padded:
     def drawn(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(n, *shape).uniform_(low, high, generator=generator).to(x.device)
 
-    slant, turn = drawn(-0.35, 0.35), drawn(-0.02, 0.02)
+    slant, turn = drawn(-0.6, 0.6), drawn(-0.02, 0.02)
     theta = torch.zeros(n, 2, 3, device=x.device)
     theta[:, 0, 0], theta[:, 0, 1] = drawn(0.97, 1.03), slant * height / width
-    theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = turn * width / height, drawn(0.9, 1.15), drawn(-0.08, 0.08)
-    stretch = float(torch.empty(1).uniform_(0.85, 1.15, generator=generator))
+    theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = turn * width / height, drawn(0.8, 1.4), drawn(-0.08, 0.08)
+    stretch = float(torch.empty(1).uniform_(0.7, 1.25, generator=generator))
     longer = max(8, round(width * stretch))
     grid = nn.functional.affine_grid(theta, [n, channels, height, longer], align_corners=False)
-    found = nn.functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
+    waver = _wavering((n, height, longer), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
+    found = nn.functional.grid_sample(x, grid + waver, padding_mode="zeros", align_corners=False)
     lengths = (mask.sum(1).float() * longer / width).round().clamp(min=1)
     kept = torch.arange(longer, device=x.device).unsqueeze(0) < lengths.unsqueeze(1)
-    found = found * drawn(0.7, 1.3, 1, 1, 1) + 0.03 * torch.randn(found.shape, generator=generator).to(x.device)
-    return Padded(found.permute(0, 3, 1, 2) * kept[:, :, None, None], kept)
+    found = (_bolder(found, drawn(-1, 1, 1, 1, 1)) if height >= _FINE else found) * drawn(0.7, 1.3, 1, 1, 1)
+    found = found + drawn(0, _NOISE, 1, 1, 1) * torch.randn(found.shape, generator=generator).to(x.device)
+    seen = kept & ~_hidden(lengths, longer, height * _LONGEST_BIT, drawn)
+    return Padded(found.permute(0, 3, 1, 2) * seen[:, :, None, None], kept)
+
+
+def _wavering(size: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    """Return how far each pixel is moved, `[n, height, width, 2]` in the units of a sampling grid.
+
+    Neighbours move alike, by a few pixels at the most (Simard, Steinkraus and Platt 2003).
+    """
+    n, height, width = size
+    moved = []
+    for across, (down, along) in ((width, (16, 16)), (height, (32, 24))):
+        coarse = torch.randn(n, 1, max(2, height // down), max(2, width // along), generator=generator)
+        smooth = nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=False)
+        moved.append(smooth[:, 0] * _WAVER * 2 * height / 64 / across)
+    return torch.stack(moved, 3)
+
+
+def _bolder(x: Tensor, by: Tensor) -> Tensor:
+    """Return lines whose dark strokes are thinner where `by`, −1 to 1, is below −½, and bolder where above ½."""
+    light, dark = nn.functional.max_pool2d(x, 3, 1, 1), -nn.functional.max_pool2d(-x, 3, 1, 1)
+    return x + (by - 0.5).clamp(min=0) * (dark - x) + 1.5 * (-by - 0.5).clamp(min=0) * (light - x)
+
+
+def _hidden(lengths: Tensor, columns: int, longest: float, drawn: Any) -> Tensor:
+    """Return where columns are hidden, `[n, columns]`: up to three bits of each line, `longest` columns at the most."""
+    order = torch.arange(columns, device=lengths.device)
+    found = torch.zeros(len(lengths), columns, dtype=torch.bool, device=lengths.device)
+    for _ in range(_BITS):
+        begin, long = drawn(0, 1) * lengths, drawn(-longest / 2, longest)
+        found |= (order >= begin[:, None]) & (order < (begin + long)[:, None])
+    return found
 
 
 def proposals(height: int, n: int) -> Proposal:

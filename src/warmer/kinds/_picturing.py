@@ -79,6 +79,7 @@ class PictureHead(MadeHead):
         size: channels of the finest level; 0: by the features.
         latent: numbers that each picture was told through; 0: it was not.
         residual: whether what is made is added to x, the first channels of the finest map.
+        beyond: what convolutions find outside of the picture, one of `warmer.networks.unet.BEYOND`.
     """
 
     def __init__(
@@ -90,10 +91,11 @@ class PictureHead(MadeHead):
         size: int,
         latent: int = 0,
         residual: bool = False,
+        beyond: str = "zeros",
     ) -> None:
         super().__init__(spec, channels, height, width)
         self.latent, self.residual, self.channels = latent, residual, channels
-        self.maker = PictureMaker(spec, channels, height, width, size or _FINEST)
+        self.maker = PictureMaker(spec, channels, height, width, size or _FINEST, beyond)
         if residual:  # at first, what comes out is x
             nn.init.zeros_(self.maker.end.weight)
             nn.init.zeros_(self.maker.end.bias)  # type: ignore[arg-type]

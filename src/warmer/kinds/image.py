@@ -29,7 +29,7 @@ from warmer.networks.hub import HubEncoder
 from warmer.networks.lines import LineNet
 from warmer.networks.pretrained import WITH_CLASSIFIER
 from warmer.networks.sequences import BODIES
-from warmer.networks.unet import Told, UNetEncoder
+from warmer.networks.unet import BEYOND, Told, UNetEncoder
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
@@ -62,7 +62,6 @@ class Image(Kind):
         settings: of that network, as its `config.json` has them.
         line: whether these are lines of writing, of one height and any width.
         whole: whether all of a picture and its order matter, as the answer is a sequence that may tell what lies where.
-        background: of lines, their median pixel, 0 to 1.
         paired: whether the answer is a picture, too, so that all of it is kept, and in its own shape.
         answered: whether it is a y.
         generated: whether as y it is one of many possible pictures, made out of noise.
@@ -89,7 +88,6 @@ class Image(Kind):
     settings: str = ""
     line: bool = False
     whole: bool = False
-    background: float = 0.0
     paired: bool = False
     answered: bool = False
     located: bool = False
@@ -101,6 +99,7 @@ class Image(Kind):
     reader: str = option("auto", f"what reads a line of writing: {', '.join(BODIES)}")
     latent: int = option(0, "numbers that a picture has to be told through, where it is x and y; 0: it need not")
     method: str = option("auto", "how pictures are made: auto, error, critic, colours, flow, vae or gan")
+    beyond: str = option("zeros", f"what convolutions find outside of a picture, where y is one: {', '.join(BEYOND)}")
     views: bool = option(True, "answer from the mean over slightly moved (and mirrored) views of a picture")
 
     @classmethod
@@ -132,7 +131,7 @@ class Image(Kind):
         whole = partner is not None and partner.sequential
         grey = all(is_grey(picture) for _, picture in opened)
         if whole and not options.get("size") and _lines.are_lines(sizes):
-            return cls._of_lines([picture for _, picture in opened], 1 if grey else 3, _lines.height_of(sizes), options)
+            return cls._of_lines(1 if grey else 3, _lines.height_of(sizes), options)
         placed = partner is not None and partner.placed and role == "x"
         _checked(options)
         paired = (role == "y" and partner is not None) or (placed and partner is not None and partner.dense)
@@ -155,13 +154,10 @@ class Image(Kind):
         return blank._with_statistics(stack, bool(flips))
 
     @classmethod
-    def _of_lines(cls, pictures: list[PIL.Image], channels: int, height: int, options: dict[str, Any]) -> Self:
+    def _of_lines(cls, channels: int, height: int, options: dict[str, Any]) -> Self:
         """Return the kind of lines of writing."""
         _readers.chosen(options)
-        blank = cls(channels=channels, height=height, width=0, line=True, whole=True, flips=False, **options)
-        pixels = np.concatenate([blank._row(picture).reshape(-1) for picture in pictures[:300]])
-        spread = max(float(pixels.std()) / 255, 1 / 255)
-        return dataclasses.replace(blank, background=float(np.median(pixels)) / 255, deviation=(spread,))
+        return cls(channels=channels, height=height, width=0, line=True, whole=True, flips=False, **options)
 
     def _with_statistics(self, stack: Array, flips: bool) -> Self:
         """Return this kind with the statistics of some training pictures `[n, channels, height, width]`."""
@@ -337,9 +333,9 @@ class Image(Kind):
     # ---- tensors ----
 
     def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Any:
-        """Return `[batch, channels, height, width]` in 0..1; of lines `Padded` columns less the background."""
+        """Return `[batch, channels, height, width]` in 0..1; of lines `Padded` columns less their paper."""
         if self.line:
-            return _lines.batch(list(arrays), self.background, device)
+            return _lines.batch(list(arrays), device)
         stacked: Tensor = super().batch(arrays, device)
         return stacked if self.answered else stacked.float() / 255
 
@@ -425,7 +421,7 @@ class Image(Kind):
         if (method == "critic" or (self.method == "auto" and plan.critic)) and spec.rank == 2:
             return CriticisedHead(spec, self.channels, self.height, self.width, size)
         residual = plan.residual and spec.rank == 2
-        return PictureHead(spec, self.channels, self.height, self.width, size, self.latent, residual)
+        return PictureHead(spec, self.channels, self.height, self.width, size, self.latent, residual, self.beyond)
 
     def encoder(self, plan: Plan) -> nn.Module:
         """Return the ConvNet, or the pretrained network this kind was adopted from."""
@@ -434,7 +430,7 @@ class Image(Kind):
         if self.line:
             reader = "gru" if self.reader in ("auto", "bag") else self.reader
             width = plan.width or 256
-            return LineNet(self.channels, self.height, self.deviation[0], width, plan.depth or 2, plan.dropout, reader)
+            return LineNet(self.channels, width, plan.depth or 2, plan.dropout, reader)
         if self.backbone:
             return pretrained.Backbone(self.backbone, self.mean, self.deviation)
         if self.latent:
@@ -442,9 +438,8 @@ class Image(Kind):
                 self.channels, self.height, self.width, plan.width or 32, self.latent, self.mean, self.deviation
             )
         if self.paired:
-            return UNetEncoder(
-                self.channels, plan.width or 24, plan.depth or 3, self.mean, self.deviation, plan.dropout
-            )
+            width, depth = plan.width or 24, plan.depth or 3
+            return UNetEncoder(self.channels, width, depth, self.mean, self.deviation, plan.dropout, self.beyond)
         if plan.network == "linear":
             return nn.Sequential(Normalise(self.mean, self.deviation), nn.Flatten())
         width, depth = plan.width or 32, plan.depth or 3
@@ -463,9 +458,11 @@ class Image(Kind):
 
 
 def _checked(options: Mapping[str, Any]) -> None:
-    """Refuse a method that is not known."""
+    """Refuse options that are not known."""
     if options.get("method", "auto") not in _METHODS:
         raise InputError(f"`method` is one of {', '.join(_METHODS)}, not `{options['method']}`")
+    if options.get("beyond", "zeros") not in BEYOND:
+        raise InputError(f"`beyond` is one of {', '.join(BEYOND)}, not `{options['beyond']}`")
 
 
 def _whole_size(sizes: Array, longest: int) -> tuple[int, int]:

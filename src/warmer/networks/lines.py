@@ -2,51 +2,90 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from warmer.networks.blocks import ColumnLayer
 from warmer.networks.features import Features
 from warmer.networks.sequences import body
 
-_CHANNELS = (32, 64, 128, 128)
-_POOLS = ((2, 2), (2, 2), (2, 1), (2, 1))
+_STEM = 32
+_STEPS = ((64, (2, 2)), (128, (2, 1)), (256, (2, 1)))
+"""Channels, and the rows and columns that become one, of each step after the stem."""
+
+
+class _Layer(nn.Module):
+    """Convolution, normalisation, rectifier, over columns some of which are padding.
+
+    Args:
+        inputs, outputs: channels.
+        side: of the kernel.
+        stride: rows and columns that become one.
+        residual: whether the result is added to what came in (He et al. 2016, arXiv 1512.03385).
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        side: int = 3,
+        stride: tuple[int, int] = (1, 1),
+        residual: bool = False,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.stride, self.residual = stride, residual
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Map `[batch, inputs, rows, columns]`, 0 in the padding, and its mask `[batch, columns]` to fewer of both."""
+        found = self.norm(self.conv(x))
+        mask = _fewer(mask, self.stride[1])
+        return torch.relu(x + found if self.residual else found) * mask[:, None, None].to(found.dtype), mask
+
+
+def _fewer(mask: Tensor, times: int) -> Tensor:
+    """Return the mask `[batch, columns]`, 1 or 0, of so many times fewer columns."""
+    if times == 1:
+        return mask
+    return nn.functional.max_pool1d(mask.unsqueeze(1), times, ceil_mode=True).squeeze(1)
 
 
 class LineNet(nn.Module):
     """A picture of one line through convolutions, then its columns through what reads sequences.
 
+    Of each channel a column keeps the largest answer, wherever its height (Retsinas et al. 2022, arXiv 2404.11339): hands
+    differ in where on the line they write.
+
     Args:
-        channels, height: of the picture.
-        spread: of its pixels.
+        channels: of the picture.
         width, depth: numbers a place, and layers, of what reads the columns.
         dropout: share silenced in training.
         reader: one of `warmer.networks.sequences.BODIES`.
     """
 
-    def __init__(
-        self, channels: int, height: int, spread: float, width: int, depth: int, dropout: float, reader: str
-    ) -> None:
+    def __init__(self, channels: int, width: int, depth: int, dropout: float, reader: str) -> None:
         super().__init__()
-        self.spread = spread
-        self.layers = nn.ModuleList()
-        before = channels
-        for count, pool in zip(_CHANNELS, _POOLS, strict=True):
-            self.layers.append(ColumnLayer(before, count, pool))
-            before, height = count, math.ceil(height / pool[0])
+        self.layers = nn.ModuleList([_Layer(channels, _STEM, side=5, stride=(2, 2))])
+        before = _STEM
+        for count, stride in _STEPS:
+            self.layers.append(_Layer(before, count, stride=stride))
+            self.layers.append(_Layer(count, count, residual=True))
+            before = count
         self.drop = nn.Dropout(dropout)
-        self.entry = nn.Linear(before * height, width)
+        self.entry = nn.Linear(before, width)
         self.body = body(reader, width, depth, dropout)
 
     def forward(self, x: Any) -> Features:
-        """Map padded lines, values `[batch, columns, channels, height]` (0 is the background), to `[batch, numbers, places]`."""
-        found: Tensor = x.values.permute(0, 2, 3, 1) / self.spread
+        """Map padded lines `[batch, columns, channels, height]`, 0 being their paper, to two maps `[batch, numbers, places]`.
+
+        The first is what each column shows, the second what it means after the others were read.
+        """
+        found: Tensor = x.values.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
         mask = x.mask.to(found.dtype)
         for layer in self.layers:
             found, mask = layer(found, mask)
-        found = self.drop(torch.relu(self.entry(found.flatten(1, 2).transpose(1, 2))))
+        found = self.drop(torch.relu(self.entry(found.amax(2).transpose(1, 2))))
         read: Tensor = self.body(found, mask > 0)
-        return Features((read.transpose(1, 2),), mask > 0)
+        return Features((found.transpose(1, 2), read.transpose(1, 2)), mask > 0)

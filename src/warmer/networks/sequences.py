@@ -117,17 +117,30 @@ class Recurrent(nn.Module):
     def __init__(self, cell: str, width: int, depth: int, dropout: float) -> None:
         super().__init__()
         made = nn.GRU if cell == "gru" else nn.LSTM
-        between = dropout if depth > 1 else 0.0
-        self.cells = made(width, width // 2, depth, batch_first=True, dropout=between, bidirectional=True)
-        self.norm = nn.LayerNorm(width)
+        self.cells = made(width, width // 2, depth, batch_first=True, bidirectional=True)
+        self.drop, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Map `[batch, length, width]`, `mask [batch, length]` True where real, to the same shape."""
-        lengths = mask.sum(1).clamp(min=1).cpu()
-        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-        found, _ = nn.utils.rnn.pad_packed_sequence(self.cells(packed)[0], batch_first=True, total_length=x.shape[1])
-        answer: Tensor = self.norm(found)
+        lengths, order = mask.sum(1, keepdim=True), torch.arange(x.shape[1], device=x.device)
+        # What is read from its end is turned round up to its own length, and padding stays behind it. torch's packed
+        # sequences do the same at half the speed.
+        turned = torch.where(order < lengths, lengths - 1 - order, order).unsqueeze(2)
+        for layer in range(self.cells.num_layers):
+            x = self.drop(x) if layer else x
+            back = self._read(x.gather(1, turned.expand_as(x)), f"l{layer}_reverse")
+            x = torch.cat([self._read(x, f"l{layer}"), back.gather(1, turned.expand_as(back))], 2)
+        answer: Tensor = self.norm(x)
         return answer
+
+    def _read(self, x: Tensor, name: str) -> Tensor:
+        """Read a sequence from its begin with one layer's weights of one direction."""
+        cells = self.cells
+        weights = [getattr(cells, f"{part}_{name}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+        start = x.new_zeros(1, len(x), cells.hidden_size)
+        how = (weights, True, 1, 0.0, self.training, False, True)
+        found: Tensor = torch.lstm(x, (start, start), *how)[0] if cells.mode == "LSTM" else torch.gru(x, start, *how)[0]
+        return found
 
 
 class Convolutions(nn.Module):

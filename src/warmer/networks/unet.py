@@ -13,17 +13,25 @@ from warmer.networks.convnet import Normalise
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.generators import Looker
 
+BEYOND = ("zeros", "reflect")
+"""What convolutions can find outside of a picture. Zeros tell a network where the edge is; a reflection does not."""
+
 _COARSEST = 7
 """Places a side, about, where a picture is begun from a vector."""
+
+
+def _convolution(inputs: int, outputs: int, beyond: str) -> nn.Conv2d:
+    """Return a 3×3 convolution that keeps the size."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=beyond)  # type: ignore[arg-type]
 
 
 class _Pair(nn.Module):
     """Two 3×3 convolutions, each normalised over groups of channels (small batches do not disturb them) and bent."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, beyond: str) -> None:
         super().__init__()
         groups = next(count for count in (8, 4, 2, 1) if outputs % count == 0)
-        self.first, self.second = nn.Conv2d(inputs, outputs, 3, padding=1), nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.first, self.second = _convolution(inputs, outputs, beyond), _convolution(outputs, outputs, beyond)
         self.norm1, self.norm2 = nn.GroupNorm(groups, outputs), nn.GroupNorm(groups, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,6 +50,7 @@ class UNetEncoder(nn.Module):
         depth: levels.
         mean, deviation: of each channel.
         dropout: share of the coarsest map's channels silenced in training.
+        beyond: what convolutions find outside of the picture, one of `BEYOND`.
     """
 
     def __init__(
@@ -52,11 +61,12 @@ class UNetEncoder(nn.Module):
         mean: tuple[float, ...],
         deviation: tuple[float, ...],
         dropout: float,
+        beyond: str = "zeros",
     ) -> None:
         super().__init__()
         self.normalise = Normalise(mean, deviation)
         sizes = [width * 2**level for level in range(depth)]
-        self.levels = nn.ModuleList([_Pair(a, b) for a, b in zip([channels, *sizes], sizes, strict=False)])
+        self.levels = nn.ModuleList([_Pair(a, b, beyond) for a, b in zip([channels, *sizes], sizes, strict=False)])
         self.drop = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Features:
@@ -110,12 +120,15 @@ class PictureMaker(nn.Module):
         spec: of the features.
         channels, height, width: of the picture.
         size: channels of the finest level.
+        beyond: what convolutions find outside of the picture, one of `BEYOND`.
 
     Attributes:
         any_size: set to make pictures as large as the finest map instead.
     """
 
-    def __init__(self, spec: FeatureSpec, channels: int, height: int, width: int, size: int) -> None:
+    def __init__(
+        self, spec: FeatureSpec, channels: int, height: int, width: int, size: int, beyond: str = "zeros"
+    ) -> None:
         super().__init__()
         self.height, self.width, self.flat = height, width, spec.rank != 2
         self.any_size = False
@@ -128,12 +141,12 @@ class PictureMaker(nn.Module):
         self.levels = nn.ModuleList()
         for place, skipped in enumerate(finer):
             outputs = max(size, size * 2 ** (len(finer) - 1 - place)) if not self.flat else max(size, before // 2)
-            self.levels.append(_Pair(before + (0 if self.flat else skipped), outputs))
+            self.levels.append(_Pair(before + (0 if self.flat else skipped), outputs, beyond))
             before = outputs
         own = spec.channels[0] if not self.flat and len(spec.channels) > 1 else 0
         grid = spec.grids[0] if spec.grids and not self.flat else (height, width)
         self.times = max(1, math.ceil(height / grid[0]), math.ceil(width / grid[1]))
-        self.end = nn.Conv2d(before + own, channels * self.times**2, 3, padding=1)
+        self.end = _convolution(before + own, channels * self.times**2, beyond)
 
     def _grid(self, size: int) -> list[int]:
         """Choose where to begin; return a level for each doubling from there."""

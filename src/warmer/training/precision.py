@@ -58,7 +58,13 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
     formats = ["channels_last", "contiguous"] if pictures else ["contiguous"]
     formats = formats if plan.memory_format == "measure" else [plan.memory_format]
     precisions = ["fp32", "bf16"] if _has_bf16(device) else ["fp32"]
-    if not pictures and plan.batch * sum(p.numel() for p in network.parameters()) < _WORTH_MEASURING:
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    if (
+        not pictures
+        and plan.precision == "measure"
+        and len(precisions) > 1
+        and _multiply_adds(network, loss) < _WORTH_MEASURING
+    ):
         precisions = ["fp32"]
     precisions = precisions if plan.precision == "measure" else [plan.precision]
     tries = [
@@ -66,15 +72,13 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
     ]
     if len(tries) == 1:
         reason = "nothing else is worth trying here"
+        _restore(network, buffers)
         return plan.but(reason, precision=tries[0][0], memory_format=tries[0][1])
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     found = {}
     for precision, layout in tries:
         network.to(memory_format=torch.channels_last if layout == "channels_last" else torch.contiguous_format)  # type: ignore[call-overload]
         found[precision, layout] = _time(network, loss, precision, layout, device)
-    with torch.no_grad():
-        for name, buffer in network.named_buffers():
-            buffer.copy_(buffers[name])
+    _restore(network, buffers)
     plain = min((key for key in found if key[0] == "fp32"), key=lambda key: found[key][0], default=tries[0])
     best = min(found, key=lambda key: found[key][0])
     if best[0] == "bf16" and plain[0] == "fp32":
@@ -103,6 +107,30 @@ def quicker(forward: Callable[[str], Tensor], device: torch.device) -> str:
         times[how] = time.perf_counter() - start
     alike = bool((found["bf16"] - found["fp32"]).norm() <= _ALIKE_VECTORS * found["fp32"].norm())
     return "bf16" if alike and times["fp32"] >= _FASTER * times["bf16"] else "fp32"
+
+
+def _restore(network: nn.Module, buffers: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, buffer in network.named_buffers():
+            buffer.copy_(buffers[name])
+
+
+def _multiply_adds(network: nn.Module, loss: Callable[[], Tensor]) -> int:
+    """Count the multiply-adds of the dense layers and convolutions in one forward pass."""
+    counts = []
+
+    def count(layer: nn.Module, given: Any, answer: Tensor) -> None:
+        counts.append(answer.numel() * layer.weight[0].numel())  # type: ignore[index]
+
+    counted = (nn.Linear, nn.Conv1d, nn.Conv2d)
+    hooks = [one.register_forward_hook(count) for one in network.modules() if isinstance(one, counted)]
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            loss()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counts)
 
 
 def _has_bf16(device: torch.device) -> bool:
