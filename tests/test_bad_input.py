@@ -88,6 +88,13 @@ def test_hopeless_tables(tmp_path, capsys, text, words):
     assert not (tmp_path / "m.safetensors").exists()
 
 
+def test_an_answer_that_is_always_the_same_picture():
+    black = np.zeros((8, 8, 3), np.uint8)
+    pairs = [(np.full((8, 8, 3), shade, np.uint8), black) for shade in range(40)]
+    with pytest.raises(InputError, match="always the same array of 8 × 8 × 3 numbers; there is nothing"):
+        warmer.learn(pairs, signature="image -> image")
+
+
 def test_y_that_is_not_there(tmp_path, capsys):
     (tmp_path / "t.csv").write_text("price,area\n1,2\n3,4\n")
     assert "did you mean `price`" in refused(capsys, "learn", tmp_path / "t.csv", "--y", "prise")

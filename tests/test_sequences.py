@@ -21,7 +21,8 @@ from warmer.examples import _prepare, _strung
 from warmer.examples._store import ragged
 from warmer.kinds import _lines, _sound
 from warmer.kinds._contract import Padded
-from warmer.kinds._spelling import OrderedHead, WritingHead, best, prefix_search, with_mask
+from warmer.kinds._grams import Grams
+from warmer.kinds._spelling import Habit, OrderedHead, WritingHead, best, prefix_search, with_mask
 from warmer.kinds._tokens import END, LETTERS, PARTS, WORDS, Tokens, normal
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import BODIES, body
@@ -77,6 +78,42 @@ def test_prefix_search_finds_the_likeliest_text_of_all():
     for text, chance in found[:4]:
         assert chance == pytest.approx(chances[tuple(text)], abs=0.01)
     assert tuple(found[0][0]) == max(chances, key=chances.get)
+
+
+@given(st.lists(st.lists(st.integers(3, 6), max_size=9), max_size=12), st.lists(st.integers(3, 6), max_size=9))
+def test_chances_of_what_follows_add_up_to_one(texts, before):
+    grams = Grams(7)
+    grams.count(texts)
+    assert np.exp(grams.chances(tuple(before))).sum() == pytest.approx(1)
+    assert grams.surprise([before]) > 0
+    again = Grams(7)
+    again.load_state_dict(grams.state_dict())
+    assert np.array_equal(again.chances(tuple(before)), grams.chances(tuple(before)))
+
+
+def test_what_usually_follows_decides_where_a_letter_cannot_be_told():
+    q, u, v = 3, 4, 5
+    grams = Grams(6)
+    grams.count([[q, u, v], [v, q, u], [u, q, u]] * 5)
+    assert grams.surprise([[q, u, v]]) < grams.surprise([[v, v, q]])
+    chances = np.full((2, 6), 0.001)
+    chances[0, q], chances[1, u], chances[1, v] = 0.99, 0.45, 0.54
+    logs = np.log(chances / chances.sum(1, keepdims=True))
+    assert prefix_search(logs, 5)[0][0] == [q, v]
+    assert prefix_search(logs, 5, Habit(grams, 0.5, grams.surprise([[q, u, v]])))[0][0] == [q, u]
+    assert prefix_search(logs, 5, Habit(grams, 0.0, 1.0))[0] == prefix_search(logs, 5)[0]
+
+
+def test_the_shortcut_is_trained_and_not_asked():
+    head = OrderedHead(Tokens(LETTERS, ("a", "b")), FeatureSpec((5, 4), 1), "a", 3)
+    features = Features((torch.randn(2, 5, 6), torch.randn(2, 4, 6)))
+    target = torch.tensor([[3, 4, END], [4, END, 0]])
+    head.loss(head.train().outputs(features), target).sum().backward()
+    assert all(part.weight.grad.abs().sum() > 0 for part in (head.readout, head.shortcut))
+    asked = head.eval().outputs(features)
+    torch.nn.init.zeros_(head.shortcut.weight)
+    assert torch.equal(head.outputs(features), asked)
+    assert asked.shape == (2, 6, head.count + 1)
 
 
 def test_the_loss_in_order_counts_all_ways():

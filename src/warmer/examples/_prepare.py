@@ -344,6 +344,14 @@ def _with_answers(table: Table, y_names: Sequence[str], columns: Columns, ledger
     return table
 
 
+def _told(cell: Any) -> str:
+    """Say in a few words what a cell is."""
+    shape = getattr(cell, "shape", ())
+    if shape:
+        return f"the same array of {' × '.join(map(str, shape))} numbers"
+    return f"`{' '.join(str(cell).split())[:60]}`"
+
+
 def _check_answer(table: Table, name: str, columns: Columns) -> None:
     cells = table.columns[name]
     words = cells
@@ -352,7 +360,7 @@ def _check_answer(table: Table, name: str, columns: Columns) -> None:
     different = len(pd.unique(words))
     if different == 1:
         raise InputError(
-            f"the answer `{name}` is always `{str(cells[0])[:60]}`; there is nothing to tell apart, "
+            f"the answer `{name}` is always {_told(cells[0])}; there is nothing to tell apart, "
             "so add examples of other answers"
         )
     if kinds.get(columns.kind(name)).discrete and different > 0.5 * len(cells) and len(cells) >= 20:

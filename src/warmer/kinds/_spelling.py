@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.nn import functional as F
 
 from warmer.errors import InputError
 from warmer.kinds._contract import Answer, Array, Head, Looked, objects
+from warmer.kinds._grams import Grams
 from warmer.kinds._tokens import BEGIN, EMPTY, END, PARTS, WORDS, Tokens
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import places
@@ -26,6 +28,7 @@ from warmer.words import figures
 
 _AT_ONCE = 64
 _SHUFFLED = 300
+_TRUSTS, _TRIED, _BEAMS = (0.0, 0.25, 0.5, 0.75), 150, 10
 _SHORT = 0.5  # how much the spelling from before the sequence was read counts
 _REMEMBERED = 4
 _LIKELY = 1e-3
@@ -184,7 +187,35 @@ class OrderedHead(SpellingHead):
         self.count = tokens.first_byte  # bytes are never read off
         self.readout = nn.Linear(spec.channels[-1], self.count)
         self.shortcut = nn.Linear(spec.channels[0], self.count) if len(spec.channels) > 1 else None
+        self.grams = Grams(self.count)
+        self.register_buffer("trust", torch.tensor(0.0))
+        self.register_buffer("usual", torch.tensor(0.0))
         self.scores = ("cer", "wer", "exact")
+
+    trust: Tensor
+    usual: Tensor
+
+    def prepare(self, targets: Tensor) -> None:
+        """Count which token follows which."""
+        self.grams.count([[t for t in row if END < t < self.count] for row in targets.tolist()])
+
+    @torch.no_grad()
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> None:
+        """Find out on unseen examples how far to trust what usually follows what; then how sure to be."""
+        from warmer import scores
+
+        some = np.random.default_rng(0).permutation(len(outputs))[:_TRIED]
+        texts = [[t for t in row if END < t < self.count] for row in targets[some].tolist()]
+        self.usual.fill_(self.grams.surprise(texts))
+        truths, cer = self.truths(targets[some]), scores.get("cer")
+        wrong = {}
+        for trust in _TRUSTS if self.beams > 1 else _TRUSTS[:1]:
+            self.trust.fill_(trust)
+            self.memory.clear()
+            wrong[trust] = cer(self.answers(outputs[some]), truths)
+        self.trust.fill_(min(wrong, key=lambda trust: wrong[trust]))
+        self.memory.clear()
+        super().calibrate(outputs, targets)
 
     def outputs(self, features: Features) -> Tensor:
         """Return logits `[batch, places, tokens + 1]`, nothing being token 0; in training those of the shortcut before them."""
@@ -228,7 +259,9 @@ class OrderedHead(SpellingHead):
         lengths = outputs[..., -1].sum(1).long().tolist()
         if beams > 1:
             arrays = logs.double().numpy()
-            return [prefix_search(one[:length], beams) for one, length in zip(arrays, lengths, strict=True)]
+            habit = Habit(self.grams, float(self.trust), float(self.usual)) if float(self.trust) else None
+            beams = beams if habit is None else max(beams, _BEAMS)
+            return [prefix_search(one[:length], beams, habit) for one, length in zip(arrays, lengths, strict=True)]
         values, best = logs.max(-1)
         found: list[Candidates] = []
         for way, chances, length in zip(best, values, lengths, strict=True):
@@ -273,11 +306,31 @@ def aligned(logs: Array, tokens: list[int]) -> Array:
     return found
 
 
-def prefix_search(logs: Array, beams: int) -> Candidates:
+@dataclass(frozen=True)
+class Habit:
+    """What usually follows what, and how far that is trusted beside what is seen or heard.
+
+    Attributes:
+        grams: tell the chance of a token after others.
+        trust: 0: not at all; 1: as much as the evidence.
+        usual: mean of −ln(chance) over the tokens of texts; what is as usual as that costs nothing, so that short texts are
+            not preferred.
+    """
+
+    grams: Grams
+    trust: float
+    usual: float
+
+    def told(self, before: tuple[int, ...], token: int) -> float:
+        """Return how much to add to the log probability of a text for a token in it."""
+        return self.trust * (float(self.grams.chances(before)[token]) + self.usual)
+
+
+def prefix_search(logs: Array, beams: int, habit: Habit | None = None) -> Candidates:
     """Return the likeliest texts, over all ways to say each, of log probabilities `[places, tokens]`."""
-    ends: dict[tuple[int, ...], tuple[float, float]] = {
-        (): (0.0, _NEVER)
-    }  # prefix → log chance of ending in (nothing, a token)
+    # prefix → log chance of ending in (nothing, a token)
+    ends: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, _NEVER)}
+    told: dict[tuple[int, ...], float] = {(): 0.0}
     for row in logs:
         grown: dict[tuple[int, ...], tuple[float, float]] = {}
 
@@ -293,9 +346,15 @@ def prefix_search(logs: Array, beams: int) -> Candidates:
             for t in likely:
                 start = nothing if prefix and prefix[-1] == t else float(np.logaddexp(nothing, token))
                 add((*prefix, t), _NEVER, start + row[t])
-        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+                if habit is not None and (*prefix, t) not in told:
+                    told[*prefix, t] = told[prefix] + habit.told(prefix, t)
+        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]) - told.get(item[0], 0.0))
         ends = dict(ranked[:beams])
-    return [(list(prefix), float(np.logaddexp(*chances))) for prefix, chances in ends.items()]
+    found = [(list(prefix), float(np.logaddexp(*chances))) for prefix, chances in ends.items()]
+    if habit is None:
+        return found
+    habitual = [(one, chance + told[tuple(one)] + habit.told(tuple(one), END)) for one, chance in found]
+    return sorted(habitual, key=lambda one: -one[1])
 
 
 # ---- written with attention ----
