@@ -18,7 +18,8 @@ import warmer
 from warmer import examples, insight
 from warmer.cli.app import run
 from warmer.errors import InputError
-from warmer.insight import _attacks, _attribution, _shapley, _watch
+from warmer.insight import _attacks, _attribution, _shapley, _watch, features
+from warmer.insight._canvas import Canvas
 from warmer.insight._contract import Subject
 from warmer.insight.summary import receptive_fields
 from warmer.networks.convnet import ConvNet
@@ -88,6 +89,16 @@ def sorting():
 @pytest.mark.parametrize("name", insight.names())
 def test_contract_on_sounds(name, listening, tones):
     contract.check_all(name, listening, list(tones.sound[:2]), examples.open(tones[["sound", "pitch"]]))
+
+
+def test_the_spectrogram_that_a_pitch_looks_for_lies_where_the_pitch_does(listening):
+    canvas = Canvas(insight.subject(listening, ()))
+    with _watch.still(listening.network):
+        pictures, _ = features._grown(canvas, "labels", [0, 1], 64, torch.Generator().manual_seed(0))
+    bright = (pictures[:, 0] - 0.5).clamp(min=0).sum(2)
+    middle = (bright * torch.arange(bright.shape[1])).sum(1) / bright.sum(1)
+    assert [str(label) for label in listening.y.labels] == ["high", "low"]
+    assert middle[0] > middle[1] + 2
 
 
 @pytest.mark.parametrize("name", insight.names())

@@ -42,34 +42,45 @@ class Fourier:
     """Pictures as spectra (Olah, Mordvintsev and Schubert 2017, Feature Visualization): all scales grow alike.
 
     Args:
-        n, channels, side: pictures, and their size.
+        n, channels: how many pictures, and of how many channels.
+        size: height and width.
         colours: matrix `[channels, channels]` from independent to real colours.
         generator: of the random start.
     """
 
-    def __init__(self, n: int, channels: int, side: int, colours: Tensor, generator: torch.Generator) -> None:
-        frequency = torch.sqrt(torch.fft.fftfreq(side).view(-1, 1) ** 2 + torch.fft.rfftfreq(side) ** 2)
-        self.scale = 1 / frequency.clamp(min=1 / side)
-        self.side, self.colours = side, colours / colours.norm(dim=0).max()
+    def __init__(
+        self, n: int, channels: int, size: tuple[int, int], colours: Tensor, generator: torch.Generator
+    ) -> None:
+        frequency = torch.sqrt(torch.fft.fftfreq(size[0]).view(-1, 1) ** 2 + torch.fft.rfftfreq(size[1]) ** 2)
+        self.scale = 1 / frequency.clamp(min=1 / max(size))
+        self.size, self.colours = size, colours / colours.norm(dim=0).max()
         shape = (n, channels, *frequency.shape, 2)
         self.spectrum = (torch.randn(shape, generator=generator) * 0.01).requires_grad_(True)
 
     def picture(self) -> Tensor:
-        """Return the pictures, `[n, channels, side, side]` in 0..1."""
+        """Return the pictures, `[n, channels, height, width]` in 0..1."""
         scaled = torch.view_as_complex(self.spectrum) * self.scale
-        plane = torch.fft.irfft2(scaled, s=(self.side, self.side), norm="ortho") / 4
+        plane = torch.fft.irfft2(scaled, s=self.size, norm="ortho") / 4
         return torch.sigmoid(torch.einsum("nchw,dc->ndhw", plane, self.colours))
 
 
-def grow(objective: Objective, start: Fourier, steps: int, generator: torch.Generator, rate: float = 0.05) -> Tensor:
-    """Return pictures grown by Adam so that the objective is large even when they are moved, scaled and turned a little."""
+def grow(objective: Objective, start: Fourier, steps: int, disturbed: Rule, rate: float = 0.05) -> Tensor:
+    """Return pictures grown by Adam so that the objective is large however they are disturbed at random.
+
+    Args:
+        objective: what is made larger.
+        start: the pictures.
+        steps: of Adam.
+        disturbed: pictures → the same, moved and turned a little, say.
+        rate: of learning.
+    """
     from warmer.training.optimisers import AdamW
 
     optimiser = AdamW([start.spectrum], lr=rate, weight_decay=0.0)
     for step in range(steps):
         # Silent units must first be woken.
         with torch.enable_grad(), _watch.leaking() if step < steps / 2 else contextlib.nullcontext():
-            value = objective(jittered(start.picture(), generator))
+            value = objective(disturbed(start.picture()))
             (start.spectrum.grad,) = torch.autograd.grad(-value.sum(), start.spectrum)
         optimiser.step()
     return start.picture().detach()

@@ -30,6 +30,7 @@ from warmer.examples._contract import Table as Examples
 from warmer.examples._store import fill
 from warmer.files import write_whole
 from warmer.model import Model
+from warmer.networks.features import lays_out
 
 Array = NDArray[Any]
 
@@ -40,6 +41,7 @@ class Needs:
 
     Attributes:
         plane: x is a picture-like tensor, `[batch, channels, height, width]`.
+        laid: x is a picture, or the network makes a plane of it first: a spectrogram, say.
         kernels: the network lays kernels over a plane: a picture, or the spectrogram of a sound.
         columns: x is made of several columns.
         spread: x is one or the other, so that it can be varied along two axes.
@@ -54,6 +56,7 @@ class Needs:
     """
 
     plane: bool = False
+    laid: bool = False
     kernels: bool = False
     columns: bool = False
     spread: bool = False
@@ -70,6 +73,8 @@ class Needs:
         """Say why this model does not do, or None."""
         if self.plane and not model.x.plane:
             return f"it looks at pictures, and this model takes {model.x.name}"
+        if self.laid and not (model.x.plane or lays_out(model.network.encoder)):
+            return f"it looks at pictures, spectrograms or lines, and this model takes {model.x.name}"
         if self.kernels and not any(isinstance(one, nn.Conv2d) for one in model.network.modules()):
             return "it looks at kernels, and this network has none"
         if self.columns and not model.x.compound:

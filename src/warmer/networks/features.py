@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+
+class Plane(NamedTuple):
+    """What a network made of its x before it looked closer: a spectrogram, or the columns of a line.
+
+    Attributes:
+        values: `[batch, channels, rows, columns]`, of a spread of about one, 0 in the padding.
+        mask: `[batch, columns]`, 1 where there is something, and 0 in the padding.
+    """
+
+    values: Tensor
+    mask: Tensor
+
+
+def lays_out(encoder: nn.Module) -> bool:
+    """Whether an encoder makes a plane first: has `lay(x) → Plane` and `read(plane) → Features`, together the whole of it."""
+    return callable(getattr(encoder, "lay", None)) and callable(getattr(encoder, "read", None))
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from warmer.networks.features import Features
+from warmer.networks.features import Features, Plane
 from warmer.networks.sequences import body
 
 _STEM = 32
@@ -82,8 +82,16 @@ class LineNet(nn.Module):
 
         The first is what each column shows, the second what it means after the others were read.
         """
+        return self.read(self.lay(x))
+
+    def lay(self, x: Any) -> Plane:
+        """Return padded lines as planes, `[batch, channels, height, columns]`."""
         found: Tensor = x.values.permute(0, 2, 3, 1).contiguous(memory_format=torch.channels_last)
-        mask = x.mask.to(found.dtype)
+        return Plane(found, x.mask.to(found.dtype))
+
+    def read(self, plane: Plane) -> Features:
+        """Return what a line holds."""
+        found, mask = plane
         for layer in self.layers:
             found, mask = layer(found, mask)
         found = self.drop(torch.relu(self.entry(found.amax(2).transpose(1, 2))))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from warmer.networks.blocks import ColumnLayer
-from warmer.networks.features import Features
+from warmer.networks.features import Features, Plane
 from warmer.networks.sequences import body
 
 WINDOW, HOP = 0.025, 0.010
@@ -101,13 +101,20 @@ class SoundNet(nn.Module):
 
     def forward(self, x: Any) -> Features:
         """Map padded sound, values and mask `[batch, samples]`, to features `[batch, numbers, places]`."""
+        return self.read(self.lay(x))
+
+    def lay(self, x: Any) -> Plane:
+        """Return the spectrogram of padded sound, `[batch, 1, mels, columns]`."""
         columns = self.mel.columns(x.mask.sum(1))
         found = self.mel(x.values * x.mask)
         mask = (torch.arange(found.shape[2], device=found.device) < columns.unsqueeze(1)).float()
-        found = standardised(found, mask)
+        return Plane(standardised(found, mask).unsqueeze(1), mask)
+
+    def read(self, plane: Plane) -> Features:
+        """Return what a spectrogram holds."""
+        found, mask = plane
         if self.training:
-            found = _masked(found, mask)
-        found = found.unsqueeze(1)
+            found = _masked(found.squeeze(1), mask).unsqueeze(1)
         for layer in self.layers:
             found, mask = layer(found, mask)
         found = self.drop(torch.relu(self.entry(found.flatten(1, 2).transpose(1, 2))))
