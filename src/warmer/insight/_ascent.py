@@ -46,13 +46,20 @@ class Fourier:
         size: height and width.
         colours: matrix `[channels, channels]` from independent to real colours.
         generator: of the random start.
+        smooth: how much faster coarse waves grow than fine ones: 1: in photos' proportion.
     """
 
     def __init__(
-        self, n: int, channels: int, size: tuple[int, int], colours: Tensor, generator: torch.Generator
+        self,
+        n: int,
+        channels: int,
+        size: tuple[int, int],
+        colours: Tensor,
+        generator: torch.Generator,
+        smooth: float = 1.0,
     ) -> None:
         frequency = torch.sqrt(torch.fft.fftfreq(size[0]).view(-1, 1) ** 2 + torch.fft.rfftfreq(size[1]) ** 2)
-        self.scale = 1 / frequency.clamp(min=1 / max(size))
+        self.scale = max(size) * (max(size) * frequency).clamp(min=1) ** -smooth
         self.size, self.colours = size, colours / colours.norm(dim=0).max()
         shape = (n, channels, *frequency.shape, 2)
         self.spectrum = (torch.randn(shape, generator=generator) * 0.01).requires_grad_(True)

@@ -25,6 +25,7 @@ from warmer.networks.features import Features, Plane
 _LARGEST = 128
 _SPAN = 3.0
 """Black and white of a grown picture, in the units of a plane, whose numbers have a spread of about one."""
+_SMOOTH = 2.0
 _AT_ONCE = 128
 _ENOUGH = 96
 
@@ -58,7 +59,7 @@ class Canvas:
         """Return `n` pictures to grow."""
         channels, height, width = self.size
         colours = torch.tensor(IMAGENET_COLOURS) if channels == 3 else torch.eye(channels)
-        return Fourier(n, channels, (height, width), colours, generator)
+        return Fourier(n, channels, (height, width), colours, generator, 1.0 if self.encoder is None else _SMOOTH)
 
     def disturbed(self, pictures: Tensor, generator: torch.Generator) -> Tensor:
         """Return pictures as they might as well be; of planes, a little earlier or later, higher or lower."""
@@ -145,4 +146,5 @@ class Canvas:
         if self.encoder is None:
             return _draw.image(picture)
         picture = picture if grown else (picture / _SPAN + 1) / 2
-        return _draw.image(picture.flip(1) if self.subject.model.x.timed else picture)
+        found = _draw.image(picture.flip(1) if self.subject.model.x.timed else picture)
+        return found.repeat(max(1, round(found.shape[1] / found.shape[0])), 0)
