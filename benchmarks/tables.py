@@ -53,14 +53,14 @@ def main() -> None:
     for name in names:
         found = []
         for number in range(chosen.splits):
-            found.append(compare(_rows(chosen.folder / f"{name}.csv", number), TABLES[name], wishes))
+            found.append(compare(rows_of(chosen.folder / f"{name}.csv", number), TABLES[name], wishes))
             print(line(name, found[-1]), flush=True)
         if len(found) > 1:
             means = {key: np.mean([one[key] for one in found], 0) for key in ("errors", "seconds")}
             print(line(f"{name}, mean", {**means, "more": {}}), flush=True)
 
 
-def _rows(path: Path, number: int) -> pd.DataFrame:
+def rows_of(path: Path, number: int) -> pd.DataFrame:
     """Return a table; from the second split on, a column says which rows are held out."""
     table = pd.read_csv(path)
     if number:
