@@ -453,15 +453,20 @@ def test_lines_of_digits_are_read():
     assert model.plan.ordered
     assert model.evidence["scores"]["cer"] < 0.15
     assert model.evidence["baselines"]["constant"]["scores"]["cer"] > 0.7
+    grown = warmer.look(model).features(steps=4, channels=2)
+    assert len(grown.pictures) == 4, "one a size of map"
+    paler = (pairs[0][0] // 2 + 60).astype(np.uint8)
+    assert model(paler).value == model(pairs[0][0]).value, "paper and ink do not matter"
 
 
-def test_augmented_lines_stay_lines():
-    values = torch.randn(4, 50, 1, 16)
+@pytest.mark.parametrize("height", [16, 40])
+def test_augmented_lines_stay_lines(height):
+    values = torch.randn(4, 50, 1, height)
     mask = torch.ones(4, 50, dtype=torch.bool)
     mask[1, 30:] = False
     found = _lines.augment(Padded(values, mask), torch.Generator().manual_seed(0))
     assert found.values.shape[:2] == found.mask.shape
-    assert found.values.shape[2:] == (1, 16)
+    assert found.values.shape[2:] == (1, height)
     assert not found.values[1][~found.mask[1]].any()
     assert abs(int(found.mask[1].sum()) / int(found.mask[0].sum()) - 0.6) < 0.05
 

@@ -103,7 +103,7 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
             again = 3 if shared else scores.resamples(constant[0], len(rows))
             resampled += (time.perf_counter() - began) * again
     # Answers are asked for several times; those that are slow to make are made once, of the test examples alone.
-    asked = computed if head.judged is None else len(rows)
+    asked = head.tried + (computed if head.judged is None else len(rows))
     return each * computed + answered * asked + resampled + _REPORT
 
 

@@ -146,5 +146,7 @@ class Canvas:
         if self.encoder is None:
             return _draw.image(picture)
         picture = picture if grown else (picture / _SPAN + 1) / 2
-        found = _draw.image(picture.flip(1) if self.subject.model.x.timed else picture)
-        return found.repeat(max(1, round(found.shape[1] / found.shape[0])), 0)
+        if not self.subject.model.x.timed:
+            return _draw.image(picture)
+        found = _draw.image(picture.flip(1))
+        return found.repeat(max(1, round(found.shape[1] / found.shape[0])), 0)  # bands are few: draw them taller

@@ -87,6 +87,9 @@ class Head(nn.Module, ABC):
     judged: int | None = None
     """How many test examples its answers are judged by at the most, where they are slow to make; None: all."""
 
+    tried: int = 0
+    """How many answers `calibrate` makes at the most, besides those that are scored, to find out how to look for them."""
+
     quick: bool = False
     """Set while training: answers that only choose between checkpoints may be found with less care."""
 

@@ -188,6 +188,7 @@ class OrderedHead(SpellingHead):
         self.readout = nn.Linear(spec.channels[-1], self.count)
         self.shortcut = nn.Linear(spec.channels[0], self.count) if len(spec.channels) > 1 else None
         self.grams = Grams(self.count)
+        self.tried = len(_TRUSTS) * _TRIED if beams > 1 else 0
         self.register_buffer("trust", torch.tensor(0.0))
         self.register_buffer("usual", torch.tensor(0.0))
         self.scores = ("cer", "wer", "exact")
