@@ -5,8 +5,8 @@
 All three are one network: the peers are given our weights, and write the same texts. They take turns in one process, in single
 precision. Learning: batches as each user makes them, ours of sentences of about equal length, theirs in random order; what
 counts are real tokens of the answers, not padding. Writing, with a model that has learned: theirs in batches of 32 in the
-order of the file, and one by one as a `pipeline` does unless told otherwise; the plain loop runs the whole of what is
-written through the decoder for every token, as the tutorials do.
+order of the file, all at once, and one by one as a `pipeline` does unless told otherwise; the plain loop runs the whole of
+what is written through the decoder for every token, as the tutorials do.
 """
 
 from __future__ import annotations
@@ -308,6 +308,7 @@ def writing(
     runs = {
         "warmer": ours,
         "Pegasus": lambda: hugging("Pegasus", batches(SENTENCES)),
+        "Pegasus all at once": lambda: hugging("Pegasus all at once", batches(len(texts))),
         "Pegasus one by one": lambda: hugging("Pegasus one by one", itertools.islice(batches(1), SENTENCES)),
     }
     return {**runs, "torch.nn.Transformer": loop} if beams == 1 else runs

@@ -454,7 +454,7 @@ def test_lines_of_digits_are_read():
     assert model.evidence["scores"]["cer"] < 0.15
     assert model.evidence["baselines"]["constant"]["scores"]["cer"] > 0.7
     grown = warmer.look(model).features(steps=4, channels=2)
-    assert len(grown.pictures) == 4, "one a size of map"
+    assert len(grown.pictures) == 4, "one a number of channels"
     paler = (pairs[0][0] // 2 + 60).astype(np.uint8)
     assert model(paler).value == model(pairs[0][0]).value, "paper and ink do not matter"
 

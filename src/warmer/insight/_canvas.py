@@ -118,12 +118,12 @@ class Canvas:
         return found
 
     def layers(self) -> list[str]:
-        """Return the layers to draw if nobody says which: every stage, or of each size of map the last."""
+        """Return the layers to draw if nobody says which: every stage, or of each number of channels the last."""
         network = self.subject.model.network
         maps = [one for one in _watch.layers(network, self.subject.blank()) if len(one.shape) == 3]
         if self.encoder is None:
             return [one.name for one in maps if one.stage] or [one.name for one in maps[-1:]]
-        return list({(one.shape[0], one.shape[1]): one.name for one in maps if one.leaf}.values())
+        return list({one.shape[0]: one.name for one in maps if one.leaf}.values())
 
     def share(self, name: str) -> float:
         """Return the side of the square that one answer looks at, as a share of the longer side; of planes all the height."""

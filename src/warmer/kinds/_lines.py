@@ -15,8 +15,8 @@ from warmer.plan import Proposal
 _TALLEST = 64
 _FAINT = 0.02
 _WAVER, _NOISE = 1.8, 0.2
-_BITS, _LONGEST_BIT = 3, 0.35
-_FINE = 32  # rows from which on a pixel more or less leaves a stroke a stroke
+_BITS, _LONGEST_BIT = 3, 0.12
+_FINE = 48  # rows from which on a pixel more or less leaves a letter what it is
 _LONG, _VARIED, _EVEN = 1.8, 1.3, 1.15
 
 
@@ -50,7 +50,10 @@ def _ink(array: Array) -> Array:
 
 
 def augment(lines: Any, generator: torch.Generator) -> Padded:
-    """Write each line as another hand might have: slanted, turned, stretched, wavering, bolder or thinner; hide bits of it."""
+    """Write each line as another hand might have: slanted, turned and stretched.
+
+    Lines of many pixels waver, too, become bolder or thinner, and lose bits; in small ones that would be another letter.
+    """
     values, mask = lines
     x: Tensor = values.permute(0, 2, 3, 1)
     n, channels, height, width = x.shape
@@ -58,20 +61,23 @@ def augment(lines: Any, generator: torch.Generator) -> Padded:
     def drawn(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(n, *shape).uniform_(low, high, generator=generator).to(x.device)
 
-    slant, turn = drawn(-0.6, 0.6), drawn(-0.02, 0.02)
+    slant, turn = drawn(-0.35, 0.35), drawn(-0.02, 0.02)
     theta = torch.zeros(n, 2, 3, device=x.device)
     theta[:, 0, 0], theta[:, 0, 1] = drawn(0.97, 1.03), slant * height / width
-    theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = turn * width / height, drawn(0.8, 1.4), drawn(-0.08, 0.08)
-    stretch = float(torch.empty(1).uniform_(0.7, 1.25, generator=generator))
+    theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = turn * width / height, drawn(0.9, 1.15), drawn(-0.08, 0.08)
+    stretch = float(torch.empty(1).uniform_(0.85, 1.15, generator=generator))
     longer = max(8, round(width * stretch))
     grid = nn.functional.affine_grid(theta, [n, channels, height, longer], align_corners=False)
-    waver = _wavering((n, height, longer), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
-    found = nn.functional.grid_sample(x, grid + waver, padding_mode="zeros", align_corners=False)
+    if height >= _FINE:
+        grid = grid + _wavering((n, height, longer), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
+    found = nn.functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
     lengths = (mask.sum(1).float() * longer / width).round().clamp(min=1)
     kept = torch.arange(longer, device=x.device).unsqueeze(0) < lengths.unsqueeze(1)
-    found = (_bolder(found, drawn(-1, 1, 1, 1, 1)) if height >= _FINE else found) * drawn(0.7, 1.3, 1, 1, 1)
-    found = found + drawn(0, _NOISE, 1, 1, 1) * torch.randn(found.shape, generator=generator).to(x.device)
-    seen = kept & ~_hidden(lengths, longer, height * _LONGEST_BIT, drawn)
+    seen = kept
+    if height >= _FINE:
+        found = _bolder(found, drawn(-1, 1, 1, 1, 1))
+        seen = kept & ~_hidden(lengths, longer, height * _LONGEST_BIT, drawn)
+    found = found * drawn(0.7, 1.3, 1, 1, 1) + _NOISE * torch.randn(found.shape, generator=generator).to(x.device)
     return Padded(found.permute(0, 3, 1, 2) * seen[:, :, None, None], kept)
 
 

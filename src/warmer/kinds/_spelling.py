@@ -26,7 +26,7 @@ from warmer.networks.sequences import places
 from warmer.networks.writing import Incremental, Writer
 from warmer.words import figures
 
-_AT_ONCE = 64
+_AT_ONCE = 256
 _SHUFFLED = 300
 _TRUSTS, _TRIED, _BEAMS = (0.0, 0.25, 0.5, 0.75), 150, 10
 _SHORT = 0.5  # how much the spelling from before the sequence was read counts

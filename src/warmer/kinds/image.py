@@ -430,7 +430,7 @@ class Image(Kind):
         if self.line:
             reader = "gru" if self.reader in ("auto", "bag") else self.reader
             width = plan.width or 256
-            return LineNet(self.channels, width, plan.depth or 2, plan.dropout, reader)
+            return LineNet(self.channels, self.height, width, plan.depth or 2, plan.dropout, reader)
         if self.backbone:
             return pretrained.Backbone(self.backbone, self.mean, self.deviation)
         if self.latent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from warmer.networks.sequences import body
 
 _STEM = 32
 _STEPS = ((64, (2, 2)), (128, (2, 1)), (256, (2, 1)))
-"""Channels, and the rows and columns that become one, of each step after the stem."""
+"""Channels, and the rows and columns of which one is kept, of each step after the stem."""
 
 
 class _Layer(nn.Module):
@@ -22,6 +23,7 @@ class _Layer(nn.Module):
         inputs, outputs: channels.
         side: of the kernel.
         stride: rows and columns that become one.
+        pool: rows and columns of which the largest is kept afterwards.
         residual: whether the result is added to what came in (He et al. 2016, arXiv 1512.03385).
     """
 
@@ -31,18 +33,22 @@ class _Layer(nn.Module):
         outputs: int,
         side: int = 3,
         stride: tuple[int, int] = (1, 1),
+        pool: tuple[int, int] = (1, 1),
         residual: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=False)
         self.norm = nn.BatchNorm2d(outputs)
-        self.stride, self.residual = stride, residual
+        self.stride, self.pool, self.residual = stride, pool, residual
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Map `[batch, inputs, rows, columns]`, 0 in the padding, and its mask `[batch, columns]` to fewer of both."""
         found = self.norm(self.conv(x))
         mask = _fewer(mask, self.stride[1])
-        return torch.relu(x + found if self.residual else found) * mask[:, None, None].to(found.dtype), mask
+        found = torch.relu(x + found if self.residual else found) * mask[:, None, None].to(found.dtype)
+        if self.pool != (1, 1):
+            found = nn.functional.max_pool2d(found, self.pool, ceil_mode=True)
+        return found, _fewer(mask, self.pool[1])
 
 
 def _fewer(mask: Tensor, times: int) -> Tensor:
@@ -55,26 +61,23 @@ def _fewer(mask: Tensor, times: int) -> Tensor:
 class LineNet(nn.Module):
     """A picture of one line through convolutions, then its columns through what reads sequences.
 
-    Of each channel a column keeps the largest answer, wherever its height (Retsinas et al. 2022, arXiv 2404.11339): hands
-    differ in where on the line they write.
-
     Args:
-        channels: of the picture.
+        channels, height: of the picture.
         width, depth: numbers a place, and layers, of what reads the columns.
         dropout: share silenced in training.
         reader: one of `warmer.networks.sequences.BODIES`.
     """
 
-    def __init__(self, channels: int, width: int, depth: int, dropout: float, reader: str) -> None:
+    def __init__(self, channels: int, height: int, width: int, depth: int, dropout: float, reader: str) -> None:
         super().__init__()
         self.layers = nn.ModuleList([_Layer(channels, _STEM, side=5, stride=(2, 2))])
-        before = _STEM
-        for count, stride in _STEPS:
-            self.layers.append(_Layer(before, count, stride=stride))
+        before, height = _STEM, math.ceil(height / 2)
+        for count, pool in _STEPS:
+            self.layers.append(_Layer(before, count, pool=pool))
             self.layers.append(_Layer(count, count, residual=True))
-            before = count
+            before, height = count, math.ceil(height / pool[0])
         self.drop = nn.Dropout(dropout)
-        self.entry = nn.Linear(before, width)
+        self.entry = nn.Linear(before * height, width)
         self.body = body(reader, width, depth, dropout)
 
     def forward(self, x: Any) -> Features:
@@ -94,6 +97,6 @@ class LineNet(nn.Module):
         found, mask = plane
         for layer in self.layers:
             found, mask = layer(found, mask)
-        found = self.drop(torch.relu(self.entry(found.amax(2).transpose(1, 2))))
+        found = self.drop(torch.relu(self.entry(found.flatten(1, 2).transpose(1, 2))))
         read: Tensor = self.body(found, mask > 0)
         return Features((found.transpose(1, 2), read.transpose(1, 2)), mask > 0)
