@@ -64,6 +64,8 @@ def test_a_picture_told_through_a_few_numbers(digits):
     assert model.test(digits).scores["psnr"] == pytest.approx(model.evidence["scores"]["psnr"], abs=2)
     answer = model(load_digits().images[0])
     assert "from the one that came in" in answer.value
+    noise = model(np.random.default_rng(0).integers(0, 17, (8, 8)).astype(float))
+    assert 0 < answer.anomaly < noise.anomaly / 2
 
 
 def test_colours_are_found():

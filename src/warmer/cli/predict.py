@@ -82,6 +82,8 @@ def as_json(answer: object, top: int) -> dict[str, object]:
         "coverage": answer.coverage,
         "unusual": answer.unusual,
     }
+    if answer.anomaly is not None:
+        found["anomaly"] = answer.anomaly
     if answer.value is None and answer.notes:
         found["error"] = answer.notes[0]
     return found
@@ -128,7 +130,7 @@ def _write(lines: list[dict[str, object]], out: str) -> str:
     from warmer.files import write_whole
 
     text = io.StringIO()
-    names = ["input", "value", "confidence", "unusual", "error"]
+    names = ["input", "value", "confidence", "unusual", "anomaly", "error"]
     writer = csv.DictWriter(text, names, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(lines)

@@ -30,6 +30,8 @@ class Answer:
         unusual: why this input is unlike those the model learned from; None if it is not.
         notes: what was odd about the input, a sentence each.
         input: the input's name.
+        anomaly: how far what was put together again is from what came in, 0 (the same) to 1 (the opposite); None if the
+            model does not answer with its own input.
         made: what was made (a picture, a sound), as a file's bytes; empty where the value says it all.
         suffix: of such a file.
     """
@@ -42,6 +44,7 @@ class Answer:
     unusual: str | None = None
     notes: tuple[str, ...] = ()
     input: str = ""
+    anomaly: float | None = None
     made: bytes = b""
     suffix: str = ""
 

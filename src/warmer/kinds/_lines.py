@@ -13,7 +13,7 @@ from warmer.kinds._contract import Array, Padded, padded
 from warmer.plan import Proposal
 
 _TALLEST = 64
-_FAINT = 0.02
+_INK, _DARK, _FAINT = 0.98, 3.0, 0.06
 _WAVER, _NOISE = 1.8, 0.2
 _BITS, _LONGEST_BIT = 3, 0.12
 _FINE = 48  # rows from which on a pixel more or less leaves a letter what it is
@@ -43,10 +43,11 @@ def batch(arrays: Sequence[Array], device: torch.device) -> Padded:
 
 
 def _ink(array: Array) -> Array:
-    """Return a line's columns less its commonest shade, relative to how far its pixels lie from that, float32."""
+    """Return a line's columns less its commonest shade, relative to how far its ink lies from that, float32."""
     values = np.asarray(array, np.float32) / 255
     values = values - np.median(values, axis=(0, 2), keepdims=True)
-    return values / max(float(np.sqrt(np.square(values).mean())), _FAINT)
+    ink = float(np.quantile(np.abs(values), _INK))
+    return np.asarray(_DARK / max(ink, _FAINT) * values, np.float32)
 
 
 def augment(lines: Any, generator: torch.Generator) -> Padded:

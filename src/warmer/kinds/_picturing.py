@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -242,11 +243,15 @@ def _compared(pictures: Array) -> Array:
     return F.interpolate(found, (_COMPARED, _COMPARED), mode="area").transpose(0, 1).flatten(1).numpy()
 
 
-def difference(answer: Answer, array: Array) -> str:
-    """Say how far a picture that was put together again is from the one that came in, `[channels, height, width]`."""
+def compared(answer: Answer, array: Array) -> Answer:
+    """Say how far a picture that was put together again is from the one that came in, `[channels, height, width]`.
+
+    What is unlike the training pictures is put together badly: a score for anomalies, 0 to 1.
+    """
     made = np.atleast_3d(np.asarray(answer.picture, dtype=np.float32)).transpose(2, 0, 1)
     wrong = float(np.abs(made - np.asarray(array, dtype=np.float32)).mean() / 255)
-    return f"{answer.value}, on average {wrong:.3f} from the one that came in (0: the same, 1: black for white)"
+    told = f"{answer.value}, on average {wrong:.3f} from the one that came in (0: the same, 1: black for white)"
+    return dataclasses.replace(answer, value=told, anomaly=wrong)
 
 
 def image(array: Array) -> PIL.Image:

@@ -21,7 +21,7 @@ from warmer.kinds._adopted_images import adopt
 from warmer.kinds._colouring import ColouringHead
 from warmer.kinds._contract import Adopted, Answer, Array, Bid, Cells, Head, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
-from warmer.kinds._picturing import ALIKE, FOLLOWS, CriticisedHead, PictureHead, alike, difference, follows
+from warmer.kinds._picturing import ALIKE, FOLLOWS, CriticisedHead, PictureHead, alike, compared, follows
 from warmer.networks import pretrained
 from warmer.networks.convnet import ConvNet, Normalise
 from warmer.networks.features import FeatureSpec
@@ -284,7 +284,7 @@ class Image(Kind):
         """Where a picture was put together again, tell how far it is from the one that came in."""
         if not self.latent or answer.value is None or not answer.made:
             return answer
-        return dataclasses.replace(answer, value=difference(answer, x.read(cell)))
+        return compared(answer, x.read(cell))
 
     def original(self, cell: Any) -> PIL.Image:
         """Return the picture as it is."""
