@@ -12,6 +12,10 @@ from warmer.networks.features import Features, Plane
 from warmer.networks.sequences import body
 
 _STEM = 32
+_FINE = 48
+"""Rows from which on a line has pixels to spare; of smaller ones each is looked at."""
+
+_FEWER_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
 _STEPS = ((64, (2, 2)), (128, (2, 1)), (256, (2, 1)))
 """Channels, and the rows and columns of which one is kept, of each step after the stem."""
 
@@ -70,11 +74,14 @@ class LineNet(nn.Module):
 
     def __init__(self, channels: int, height: int, width: int, depth: int, dropout: float, reader: str) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([_Layer(channels, _STEM, side=5, stride=(2, 2))])
+        fine = height >= _FINE
+        stem = _Layer(channels, _STEM, side=5, stride=(2, 2)) if fine else _Layer(channels, _STEM, pool=(2, 2))
+        self.layers = nn.ModuleList([stem])
         before, height = _STEM, math.ceil(height / 2)
-        for count, pool in _STEPS:
+        for count, pool in _STEPS if fine else _FEWER_STEPS:
             self.layers.append(_Layer(before, count, pool=pool))
-            self.layers.append(_Layer(count, count, residual=True))
+            if fine:
+                self.layers.append(_Layer(count, count, residual=True))
             before, height = count, math.ceil(height / pool[0])
         self.drop = nn.Dropout(dropout)
         self.entry = nn.Linear(before * height, width)
