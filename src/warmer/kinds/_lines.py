@@ -115,7 +115,9 @@ def _hidden(lengths: Tensor, columns: int, longest: float, drawn: Any) -> Tensor
 def proposals(height: int, n: int) -> Proposal:
     """Propose how lines are learned."""
     seen = 90_000 if height > 48 else 60_000
+    exact: Proposal = {"precision": ("fp32", "of small letters every shade counts")} if height < _FINE else {}
     return {
+        **exact,
         "ordered": (True, "pictures of one height and many widths: lines, written in the order in which they are read"),
         "optimizer": ("adamw", "for sequences"),
         "epochs": (float(np.clip(seen / n, 8, 60)), f"about {seen:,} lines seen with {n:,} to learn from"),
