@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from warmer.kinds._contract import Array, Padded, padded
+from warmer.networks.lines import FINE
 from warmer.plan import Proposal
 
 _TALLEST = 64
 _INK, _DARK, _FAINT = 0.98, 3.0, 0.06
 _WAVER, _NOISE = 1.8, 0.2
 _BITS, _LONGEST_BIT = 3, 0.12
-_FINE = 48  # rows from which on a pixel more or less leaves a letter what it is
 _LONG, _VARIED, _EVEN = 1.8, 1.3, 1.15
 
 
@@ -69,13 +69,13 @@ def augment(lines: Any, generator: torch.Generator) -> Padded:
     stretch = float(torch.empty(1).uniform_(0.85, 1.15, generator=generator))
     longer = max(8, round(width * stretch))
     grid = nn.functional.affine_grid(theta, [n, channels, height, longer], align_corners=False)
-    if height >= _FINE:
+    if height >= FINE:
         grid = grid + _wavering((n, height, longer), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
     found = nn.functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
     lengths = (mask.sum(1).float() * longer / width).round().clamp(min=1)
     kept = torch.arange(longer, device=x.device).unsqueeze(0) < lengths.unsqueeze(1)
     seen = kept
-    if height >= _FINE:
+    if height >= FINE:
         found = _bolder(found, drawn(-1, 1, 1, 1, 1))
         seen = kept & ~_hidden(lengths, longer, height * _LONGEST_BIT, drawn)
     found = found * drawn(0.7, 1.3, 1, 1, 1) + _NOISE * torch.randn(found.shape, generator=generator).to(x.device)
@@ -114,8 +114,8 @@ def _hidden(lengths: Tensor, columns: int, longest: float, drawn: Any) -> Tensor
 
 def proposals(height: int, n: int) -> Proposal:
     """Propose how lines are learned."""
-    seen = 90_000 if height > 48 else 60_000
-    exact: Proposal = {"precision": ("fp32", "of small letters every shade counts")} if height < _FINE else {}
+    seen = 90_000 if height >= FINE else 60_000
+    exact: Proposal = {"precision": ("fp32", "of small letters every shade counts")} if height < FINE else {}
     return {
         **exact,
         "ordered": (True, "pictures of one height and many widths: lines, written in the order in which they are read"),

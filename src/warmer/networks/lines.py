@@ -12,8 +12,8 @@ from warmer.networks.features import Features, Plane
 from warmer.networks.sequences import body
 
 _STEM = 32
-_FINE = 48
-"""Rows from which on a line has pixels to spare; of smaller ones each is looked at."""
+FINE = 48
+"""Rows from which on a line has pixels to spare; of smaller ones each counts."""
 
 _FEWER_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
 _STEPS = ((64, (2, 2)), (128, (2, 1)), (256, (2, 1)))
@@ -74,7 +74,7 @@ class LineNet(nn.Module):
 
     def __init__(self, channels: int, height: int, width: int, depth: int, dropout: float, reader: str) -> None:
         super().__init__()
-        fine = height >= _FINE
+        fine = height >= FINE
         stem = _Layer(channels, _STEM, side=5, stride=(2, 2)) if fine else _Layer(channels, _STEM, pool=(2, 2))
         self.layers = nn.ModuleList([stem])
         before, height = _STEM, math.ceil(height / 2)

@@ -73,7 +73,7 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
     if len(tries) == 1:
         reason = "nothing else is worth trying here"
         _restore(network, buffers)
-        return plan.but(reason, precision=tries[0][0], memory_format=tries[0][1])
+        return _decided(plan, reason, *tries[0])
     found = {}
     for precision, layout in tries:
         network.to(memory_format=torch.channels_last if layout == "channels_last" else torch.contiguous_format)  # type: ignore[call-overload]
@@ -85,9 +85,13 @@ def measured(plan: Plan, network: nn.Module, loss: Callable[[], Tensor], x: Any,
         agree = abs(found[best][1] - found[plain][1]) <= _ALIKE * abs(found[plain][1])
         best = best if agree and found[plain][0] >= _FASTER * found[best][0] else plain
     slower = max(found.values())[0] / found[best][0]
-    return plan.but(
-        f"measured here: up to {slower:.1f} times as fast as the alternatives", precision=best[0], memory_format=best[1]
-    )
+    return _decided(plan, f"measured here: up to {slower:.1f} times as fast as the alternatives", *best)
+
+
+def _decided(plan: Plan, reason: str, precision: str, memory_format: str) -> Plan:
+    """Return the plan with what was left to be measured; what was chosen before keeps its own reason."""
+    found = {"precision": precision, "memory_format": memory_format}
+    return plan.but(reason, **{name: value for name, value in found.items() if getattr(plan, name) == "measure"})
 
 
 def quicker(forward: Callable[[str], Tensor], device: torch.device) -> str:
