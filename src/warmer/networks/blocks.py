@@ -222,22 +222,42 @@ class FrozenNorm(nn.Module):
 
 
 class ColumnLayer(nn.Module):
-    """Convolution, normalisation, rectifier, then the largest of each `pool`, over columns some of which are padding.
+    """Convolution, normalisation, rectifier, pooling, over columns some of which are padding.
 
     Args:
         inputs, outputs: channels.
-        pool: rows × columns that become one.
+        side: of the kernel.
+        stride: rows and columns that become one.
+        pool: rows and columns of which the largest is kept afterwards.
+        residual: whether the result is added to what came in (He et al. 2016, arXiv 1512.03385).
     """
 
-    def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        side: int = 3,
+        stride: tuple[int, int] = (1, 1),
+        pool: tuple[int, int] = (1, 1),
+        residual: bool = False,
+    ) -> None:
         super().__init__()
-        self.conv, self.norm = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
-        self.pool = pool
+        self.conv = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+        self.stride, self.pool, self.residual = stride, pool, residual
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Map `[batch, inputs, rows, columns]` and a mask `[batch, columns]`, 1 or 0, to fewer rows and columns of both."""
-        keep = mask[:, None, None]
-        x = torch.relu(self.norm(self.conv(x * keep))) * keep
-        x = nn.functional.max_pool2d(x, self.pool, ceil_mode=True)
-        fewer = nn.functional.max_pool1d(mask.unsqueeze(1), self.pool[1], ceil_mode=True).squeeze(1)
-        return x, fewer
+        """Map `[batch, inputs, rows, columns]`, 0 in the padding, and its mask `[batch, columns]` to fewer of both."""
+        found = self.norm(self.conv(x))
+        mask = _fewer(mask, self.stride[1])
+        found = torch.relu(x + found if self.residual else found) * mask[:, None, None].to(found.dtype)
+        if self.pool != (1, 1):
+            found = nn.functional.max_pool2d(found, self.pool, ceil_mode=True)
+        return found, _fewer(mask, self.pool[1])
+
+
+def _fewer(mask: Tensor, times: int) -> Tensor:
+    """Return the mask `[batch, columns]`, 1 or 0, of so many times fewer columns."""
+    if times == 1:
+        return mask
+    return nn.functional.max_pool1d(mask.unsqueeze(1), times, ceil_mode=True).squeeze(1)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from warmer.networks.blocks import ColumnLayer
 from warmer.networks.features import Features, Plane
 from warmer.networks.sequences import body
 
@@ -18,48 +19,6 @@ FINE = 48
 _FEWER_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
 _STEPS = ((64, (2, 2)), (128, (2, 1)), (256, (2, 1)))
 """Channels, and the rows and columns of which one is kept, of each step after the stem."""
-
-
-class _Layer(nn.Module):
-    """Convolution, normalisation, rectifier, over columns some of which are padding.
-
-    Args:
-        inputs, outputs: channels.
-        side: of the kernel.
-        stride: rows and columns that become one.
-        pool: rows and columns of which the largest is kept afterwards.
-        residual: whether the result is added to what came in (He et al. 2016, arXiv 1512.03385).
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        side: int = 3,
-        stride: tuple[int, int] = (1, 1),
-        pool: tuple[int, int] = (1, 1),
-        residual: bool = False,
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-        self.stride, self.pool, self.residual = stride, pool, residual
-
-    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Map `[batch, inputs, rows, columns]`, 0 in the padding, and its mask `[batch, columns]` to fewer of both."""
-        found = self.norm(self.conv(x))
-        mask = _fewer(mask, self.stride[1])
-        found = torch.relu(x + found if self.residual else found) * mask[:, None, None].to(found.dtype)
-        if self.pool != (1, 1):
-            found = nn.functional.max_pool2d(found, self.pool, ceil_mode=True)
-        return found, _fewer(mask, self.pool[1])
-
-
-def _fewer(mask: Tensor, times: int) -> Tensor:
-    """Return the mask `[batch, columns]`, 1 or 0, of so many times fewer columns."""
-    if times == 1:
-        return mask
-    return nn.functional.max_pool1d(mask.unsqueeze(1), times, ceil_mode=True).squeeze(1)
 
 
 class LineNet(nn.Module):
@@ -75,13 +34,15 @@ class LineNet(nn.Module):
     def __init__(self, channels: int, height: int, width: int, depth: int, dropout: float, reader: str) -> None:
         super().__init__()
         fine = height >= FINE
-        stem = _Layer(channels, _STEM, side=5, stride=(2, 2)) if fine else _Layer(channels, _STEM, pool=(2, 2))
+        stem = (
+            ColumnLayer(channels, _STEM, side=5, stride=(2, 2)) if fine else ColumnLayer(channels, _STEM, pool=(2, 2))
+        )
         self.layers = nn.ModuleList([stem])
         before, height = _STEM, math.ceil(height / 2)
         for count, pool in _STEPS if fine else _FEWER_STEPS:
-            self.layers.append(_Layer(before, count, pool=pool))
+            self.layers.append(ColumnLayer(before, count, pool=pool))
             if fine:
-                self.layers.append(_Layer(count, count, residual=True))
+                self.layers.append(ColumnLayer(count, count, residual=True))
             before, height = count, math.ceil(height / pool[0])
         self.drop = nn.Dropout(dropout)
         self.entry = nn.Linear(before * height, width)

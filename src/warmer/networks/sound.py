@@ -93,7 +93,7 @@ class SoundNet(nn.Module):
         self.layers = nn.ModuleList()
         before, bands = 1, mels
         for count, pool in zip(channels, pools, strict=True):
-            self.layers.append(ColumnLayer(before, count, pool))
+            self.layers.append(ColumnLayer(before, count, pool=pool))
             before, bands = count, math.ceil(bands / pool[0])
         self.drop = nn.Dropout(dropout)
         self.entry = nn.Linear(before * bands, width if in_order else 4 * first)
