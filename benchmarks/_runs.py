@@ -25,7 +25,7 @@ def prepared_for(source: Any, y: str = "", **wishes: Any) -> tuple[Prepared, Pla
     table, decided, options = story._recognised(source, (), (y,) if y else (), None, None, wanted, None)
     prepared = _prepare.prepare(table, decided, options=options)
     plan = story._plan(prepared, wanted, None, None)
-    devices.set_threads(plan)
+    devices.prepare(plan)
     return prepared, plan
 
 

@@ -137,7 +137,7 @@ def learn(
     )
     plan = _plan(prepared, wanted, adopted, encoder)
     prepared = prepared.dealt(plan.folds)
-    devices.set_threads(plan)
+    devices.prepare(plan)
     torch.manual_seed(plan.seed)
     network, fresh = _built(prepared, plan, adopted, encoder)
     course = Course(network, fresh, prepared, plan, listener, started, loss)

@@ -10,7 +10,7 @@ import typer
 def run(
     model: Annotated[str, typer.Argument(help="a model file, ours or a pretrained classifier")],
     photo: Annotated[str | None, typer.Argument(help="a picture; none: noise")] = None,
-    label: Annotated[str | None, typer.Option(metavar="LABEL", help="dream of this answer")] = None,
+    label: Annotated[str | None, typer.Option("--label", metavar="LABEL", help="dream of this answer")] = None,
     layer: Annotated[str | None, typer.Option(metavar="NAME", help="dream of what this layer looks for")] = None,
     channel: Annotated[int | None, typer.Option(help="one channel of it alone")] = None,
     size: Annotated[int, typer.Option(help="longest side, pixels")] = 384,

@@ -12,7 +12,7 @@ def run(
     instrument: Annotated[str | None, typer.Argument(help="none: list those that fit this model")] = None,
     inputs: Annotated[list[str] | None, typer.Argument(help="files, or a row as JSON in quotes")] = None,
     examples: Annotated[
-        str | None, typer.Option(metavar="EXAMPLES", help="examples to look at or to compare with")
+        str | None, typer.Option("--examples", metavar="EXAMPLES", help="examples to look at or to compare with")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="OPTION=VALUE", help="an option of the instrument")

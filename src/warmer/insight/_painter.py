@@ -83,7 +83,7 @@ def learn(subject: Subject, photos: Sequence[Any], wish: Wish, listener: Listene
         "for painters", width=wish.width, batch=6, validations=1, seed=wish.seed, minutes=wish.minutes, weight_decay=0.0,
         learning_rate=2e-3, precision="fp32", memory_format="contiguous", epochs=1000.0, advice=False,
     )  # fmt: skip
-    devices.set_threads(plan)
+    devices.prepare(plan)
     torch.manual_seed(plan.seed)
     network = build(x, y, plan)
     inputs, _ = fill(x, grainy, "memory")

@@ -68,14 +68,14 @@ class SeriesHead(Head):
         return torch.stack([way(x).transpose(1, 2) for way in self.ways], 1)
 
     def _scaled(self, targets: Tensor) -> Tensor:
-        return (targets.float() - self.mean) / self.deviation
+        return (self.near(targets).float() - self.mean) / self.deviation
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean over ways, steps and channels of the squared error, `[batch]`."""
         return (outputs.float() - self._scaled(targets).unsqueeze(1)).square().mean((1, 2, 3))
 
     def _combined(self, outputs: Tensor) -> Tensor:
-        return (outputs.float() * self.weights.view(1, -1, 1, 1)).sum(1)
+        return (self.near(outputs).float() * self.weights.view(1, -1, 1, 1)).sum(1)
 
     def answers(self, outputs: Tensor) -> Array:
         """Return standardised steps, weighed over ways."""
@@ -91,9 +91,9 @@ class SeriesHead(Head):
         count = len(self.ways)
         tried = [shares for shares in itertools.product(range(_SHARES + 1), repeat=count) if sum(shares) == _SHARES]
         # The error of any weighing follows from the ways' products, which are found once.
-        wrong = (outputs.float() - wanted.unsqueeze(1)).flatten(2).double()
+        wrong = (self.near(outputs).float() - wanted.unsqueeze(1)).flatten(2).double()
         products = torch.einsum("iaj,ibj->ab", wrong, wrong)
-        weighings = torch.tensor(tried, dtype=torch.float64) / _SHARES
+        weighings = torch.tensor(tried, dtype=torch.float64, device=wrong.device) / _SHARES
         errors = torch.einsum("na,ab,nb->n", weighings, products, weighings)
         self.weights.copy_(weighings[int(errors.argmin())])
 
@@ -163,8 +163,9 @@ class SeriesHead(Head):
         figure = drawing.figure(10, 3.2)
         axes = drawing.open_sides(figure.add_subplot())
         starts = list(range(0, len(truths), self.horizon))[:12]
-        own = [(one[..., channel] * self.deviation[channel] + self.mean[channel]).numpy() for one in (answers, truths)]
-        reach = (self.reach[:, channel] * self.deviation[channel]).numpy()
+        scale, middle = self.deviation[channel], self.mean[channel]
+        own = [(one[..., channel] * scale + middle).cpu().numpy() for one in (answers, truths)]
+        reach = (self.reach[:, channel] * scale).cpu().numpy()
         for number, start in enumerate(starts):
             steps = np.arange(number * self.horizon, (number + 1) * self.horizon)
             axes.plot(steps, own[1][start], color=drawing.INK, linewidth=1, label="what came" if not number else None)

@@ -77,7 +77,7 @@ class GeneratingHead(MadeHead):
         training = self.training
         self.eval()
         noise = torch.Generator().manual_seed(0)
-        made = torch.cat([self.drawn(part, noise) for part in outputs.split(_AT_ONCE)])
+        made = torch.cat([self.drawn(self.near(part), noise) for part in outputs.split(_AT_ONCE)])
         self.train(training)
         found = (made / 2 + 0.5).clamp(0, 1).cpu().numpy()
         if not self.quick:

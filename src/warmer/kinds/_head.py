@@ -78,7 +78,8 @@ class Looked:
 class Head(nn.Module, ABC):
     """The network's end for one kind of y: outputs, loss, decoding and scores together, because they must agree.
 
-    `outputs` and targets are tensors; *answers* are NumPy arrays in the sense of `warmer.scores`.
+    `outputs` and targets are tensors; *answers* are NumPy arrays in the sense of `warmer.scores`. What turns outputs into
+    answers may be given them on the CPU while the network lies elsewhere: where that takes the network, `near` brings them.
 
     Args:
         members: how many networks answer at once.
@@ -105,6 +106,10 @@ class Head(nn.Module, ABC):
     def __init__(self, members: int = 1) -> None:
         super().__init__()
         self.members = members
+
+    def near(self, outputs: Tensor) -> Tensor:
+        """Return outputs on the device where the head's own weights lie."""
+        return outputs.to(next(self.parameters()).device)
 
     def forward(self, features: Features) -> Tensor:
         """Return `[batch * members, …]` in training mode and the calibrated average, `[batch, …]`, in evaluation mode."""

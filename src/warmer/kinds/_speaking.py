@@ -82,7 +82,7 @@ class VoiceHead(Head):
 
     def _true(self, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return true spectra `[batch, bins, columns]`, and how many columns each has."""
-        samples, lengths = unpacked(targets)
+        samples, lengths = unpacked(self.near(targets))
         return self.spectrum(samples), self.spectrum.columns(lengths)
 
     def outputs(self, features: Features) -> Tensor:
@@ -116,7 +116,8 @@ class VoiceHead(Head):
     def _made(self, outputs: Tensor) -> list[Tensor]:
         """Return spectra `[bins, columns]`, said in the ordinary way."""
         found: list[Tensor] = []
-        for some in outputs.float().split(32):
+        for part in outputs.float().split(32):
+            some = self.near(part)
             memory, mask = some[..., :-1], some[..., -1] > 0.5
             how = torch.zeros(len(some), LATENT, device=some.device)
             columns = self.voice.length(memory, mask, how).exp().round().clamp(3, _MOST_COLUMNS).long()
@@ -141,7 +142,7 @@ class VoiceHead(Head):
         """Return each sound as a WAV file."""
         found = []
         for one in self._made(outputs):
-            samples = self.spectrum.sound(one).numpy()
+            samples = self.spectrum.sound(self.near(one)).cpu().numpy()
             told = f"sound of {len(samples) / self.rate:.2f} s"
             made = _sound.wav(samples, self.rate)
             found.append(Answer(told, None, ((told, 1.0),), made=made, suffix=".wav"))

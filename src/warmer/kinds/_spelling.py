@@ -414,6 +414,7 @@ class WritingHead(SpellingHead):
 
     def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
         """Return texts by beam search; they are ranked by log probability a token."""
+        outputs = self.near(outputs)
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
         search = _Search(self.writer, memory, mask, beams, self.longest)
         for _ in range(self.longest):
@@ -423,7 +424,7 @@ class WritingHead(SpellingHead):
 
     def looked(self, outputs: Tensor) -> list[Looked]:
         """Return what each token looked at while it was written."""
-        found = []
+        found, outputs = [], self.near(outputs)
         for place, ranked in enumerate(self._found(outputs, self.beams)):
             tokens = ranked[0][0]
             memory, mask = outputs[place : place + 1, :, :-1], outputs[place : place + 1, :, -1] > 0.5

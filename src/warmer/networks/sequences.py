@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 from torch import Tensor, nn
@@ -139,7 +140,12 @@ class Recurrent(nn.Module):
         weights = [getattr(cells, f"{part}_{name}") for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
         start = x.new_zeros(1, len(x), cells.hidden_size)
         how = (weights, True, 1, 0.0, self.training, False, True)
-        found: Tensor = torch.lstm(x, (start, start), *how)[0] if cells.mode == "LSTM" else torch.gru(x, start, *how)[0]
+        with warnings.catch_warnings():
+            # A GPU wants all weights in one piece and copies them into one; that is little beside the reading.
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+            found: Tensor = (
+                torch.lstm(x, (start, start), *how)[0] if cells.mode == "LSTM" else torch.gru(x, start, *how)[0]
+            )
         return found
 
 

@@ -57,7 +57,7 @@ class Spectrum(nn.Module):
         if samples <= 0:
             return torch.zeros(1)
         generator = torch.Generator().manual_seed(0)
-        angles = torch.exp(2j * math.pi * torch.rand(size.shape, generator=generator))
+        angles = torch.exp(2j * math.pi * torch.rand(size.shape, generator=generator).to(size.device))
         before = torch.zeros_like(angles)
         for _ in range(_ROUNDS):
             rebuilt = self._transform(self._back(size * angles, samples).unsqueeze(0))[0][:, : size.shape[1]]

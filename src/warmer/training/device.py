@@ -26,8 +26,9 @@ def choose(plan: Plan) -> torch.device:
     return torch.device(plan.device)
 
 
-def set_threads(plan: Plan) -> None:
-    """Use the plan's number of threads, or as many as this process may use."""
+def prepare(plan: Plan) -> None:
+    """Use the plan's number of threads, or as many as this process may use; on a GPU, add up in one and the same order."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     torch.set_num_threads(plan.threads or min(allowed, torch.get_num_threads()))
     torch.set_flush_denormal(True)
+    torch.backends.cudnn.deterministic = True

@@ -217,7 +217,7 @@ def _curved(inverse: Tensor | None, moved: Tensor, steeper: Tensor) -> Tensor | 
     if along <= 0:
         return inverse
     if inverse is None:
-        inverse = torch.eye(len(moved), dtype=moved.dtype) * (along / float(steeper @ steeper))
+        inverse = torch.eye(len(moved), dtype=moved.dtype, device=moved.device) * (along / float(steeper @ steeper))
     left = inverse @ steeper
     inverse = inverse - (torch.outer(moved, left) + torch.outer(left, moved)) / along
     return inverse + torch.outer(moved, moved) * ((float(steeper @ left) / along + 1) / along)
