@@ -115,6 +115,17 @@ def test_learn_and_test_speak_json(tmp_path, capsys):
     assert "flatters" in found["sentence"]
 
 
+def test_a_small_network_is_not_timed_for_its_weights_would_depend_on_it(monkeypatch):
+    from warmer.training import precision
+
+    def timed(*_):
+        raise AssertionError("a step was timed")
+
+    monkeypatch.setattr(precision, "_has_bf16", lambda device: True)
+    monkeypatch.setattr(precision, "_time", timed)
+    assert warmer.learn("iris", epochs=1).plan.precision == "fp32"
+
+
 def test_the_same_seed_gives_the_same_weights():
     import torch
 
