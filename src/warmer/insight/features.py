@@ -11,7 +11,7 @@ from torch import Tensor
 
 from warmer.errors import InputError
 from warmer.examples._store import Store, fill
-from warmer.insight import _draw, _watch
+from warmer.insight import _canvas, _draw, _watch
 from warmer.insight._ascent import grow
 from warmer.insight._canvas import Canvas
 from warmer.insight._contract import Finding, Needs, Sheet, Subject
@@ -44,7 +44,7 @@ def run(
     """
     network = subject.model.network
     generator = torch.Generator().manual_seed(seed)
-    canvas, known = Canvas(subject), _examples(subject, seed)
+    canvas, known = _canvas.canvas(subject), _examples(subject, seed)
     chosen = _layers(subject, canvas, layer)
     rows, pictures = [], {}
     with _watch.still(network):
