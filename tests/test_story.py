@@ -115,6 +115,40 @@ def test_learn_and_test_speak_json(tmp_path, capsys):
     assert "flatters" in found["sentence"]
 
 
+def test_a_gpu_that_answers_otherwise_is_not_used(monkeypatch):
+    import torch
+
+    from warmer.training import device as devices
+
+    heard: list[str] = []
+
+    class Ears(course.Silence):
+        def noted(self, sentence: str) -> None:
+            heard.append(sentence)
+
+    other, told = torch.device("cpu", 0), course.evaluate
+    monkeypatch.setattr(devices, "choose", lambda plan: other)
+    warmer.learn("iris", epochs=1, advice=False, listener=Ears())
+    assert heard == []
+
+    def wrong(*given):
+        outputs, targets = told(*given)
+        return (outputs + 1 if given[4] == other else outputs), targets
+
+    monkeypatch.setattr(course, "evaluate", wrong)
+    warmer.learn("iris", epochs=1, advice=False, listener=Ears())
+    assert [one for one in heard if "the processor is used instead" in one and "answers otherwise" in one]
+
+    def missing(*given):
+        if given[4] == other:
+            raise NotImplementedError("no such operation there\nand a long story")
+        return told(*given)
+
+    monkeypatch.setattr(course, "evaluate", missing)
+    warmer.learn("iris", epochs=1, advice=False, listener=Ears())
+    assert heard[-1] == "cpu cannot compute this network (no such operation there); the processor is used instead"
+
+
 def test_a_small_network_is_not_timed_for_its_weights_would_depend_on_it(monkeypatch):
     from warmer.training import precision
 

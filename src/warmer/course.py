@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from warmer import evidence, scores
 from warmer.errors import InputError, RunFailed
@@ -22,11 +23,13 @@ from warmer.networks.network import Network
 from warmer.plan import Plan
 from warmer.training import curve, finder, transfer
 from warmer.training import device as devices
-from warmer.training.judging import Part
+from warmer.training.judging import Part, evaluate
 from warmer.training.loop import Descent, Loss, Moment
 from warmer.training.trail import Plane
 from warmer.words import figures
 
+_COMPARED = 16
+"""Examples that a GPU and the processor answer both, before the one is trusted."""
 _LEAST_SECONDS = 2.0
 """A short run beside the main one that gets less than this says nothing."""
 
@@ -99,9 +102,9 @@ class Course:
         self.network, self.fresh = network, fresh
         self.prepared, self.plan, self.listener = prepared, plan, listener
         self.started, self.loss = started, loss
-        self.device = devices.choose(plan)
         self.training = evidence.learned(prepared, prepared.rows(_split.TRAIN))
         self.validation = evidence.learned(prepared, evidence.halves(prepared)[0]).at_most(self.head.judged)
+        self.device = self._device()
         self.history: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.trail: Plane | None = None
@@ -115,6 +118,22 @@ class Course:
         """The network's end."""
         assert isinstance(self.network.head, Head)
         return self.network.head
+
+    def _device(self) -> torch.device:
+        """Return the plan's device; if nobody asked for it and it does not answer as the CPU does, the CPU."""
+        device, cpu = devices.choose(self.plan), torch.device("cpu")
+        if self.plan.device != "auto" or device == cpu:
+            return device
+        few, plan = self.training.at_most(_COMPARED), self.plan.but("", precision="fp32")
+
+        def answers(where: torch.device) -> Tensor:
+            return evaluate(self.network.to(where), self.prepared.x, self.prepared.y, few, where, plan)[0]
+
+        why = devices.mistrusted(device, answers)
+        self.network.to(cpu)  # heads see their targets there first
+        if why:
+            self.listener.noted(f"{device.type} {why}; the processor is used instead")
+        return cpu if why else device
 
     def fit_head(self) -> bool:
         """Fit a new head on the features of an encoder that has learned before; False where that head needs more."""
