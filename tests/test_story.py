@@ -149,6 +149,19 @@ def test_a_gpu_that_answers_otherwise_is_not_used(monkeypatch):
     assert heard[-1] == "cpu cannot compute this network (no such operation there); the processor is used instead"
 
 
+def test_judging_takes_no_more_memory_for_more_examples(monkeypatch):
+    from warmer.kinds.category import CategoryHead
+
+    sizes, loss = [], CategoryHead.loss
+    monkeypatch.setattr(
+        CategoryHead, "loss", lambda head, *given: sizes.append((head.training, len(given[0]))) or loss(head, *given)
+    )
+    warmer.learn("digits", epochs=1, advice=False)
+    judged = [size for training, size in sizes if not training]
+    assert sum(judged) >= 300
+    assert max(judged) <= 128
+
+
 def test_a_small_network_is_not_timed_for_its_weights_would_depend_on_it(monkeypatch):
     from warmer.training import precision
 

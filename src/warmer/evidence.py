@@ -31,6 +31,8 @@ _LOOKED_AT = 500
 _REMEMBERED = 200_000
 _FEWEST_FOR_SETS = 20
 _TIMED = 64
+_AT_ONCE = 128
+"""Test examples whose losses are found together: those of texts take a number for every word there is, at every place."""
 _REPORT = 1.0
 _TEXT = 400
 _DRAWN = 320
@@ -89,7 +91,8 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
     began = time.perf_counter()
     judged = Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
     seen = time.perf_counter()
-    head.answers(judged.outputs())
+    with head.brief(judged.targets):
+        head.answers(judged.outputs())
     each, answered = (seen - began) / len(few.rows), (time.perf_counter() - seen) / len(few.rows)
     computed = len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT
     constant = head.constant(len(rows))
@@ -187,8 +190,9 @@ def _mistakes(
     model: Model, prepared: Prepared, test: Part, outputs: torch.Tensor, targets: torch.Tensor
 ) -> list[dict[str, Any]]:
     """Return the test examples with the largest losses: what they are, what was answered, what is true."""
+    head, some = model.head.eval(), zip(outputs.split(_AT_ONCE), targets.split(_AT_ONCE), strict=True)
     with torch.no_grad():
-        losses = model.head.eval().loss(outputs, targets)
+        losses = torch.cat([head.loss(*one) for one in some])
     found = []
     for place in torch.argsort(losses, descending=True)[:_SHOWN].tolist():
         row = int(test.rows[place])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +143,11 @@ class Head(nn.Module, ABC):
 
     def prepare(self, targets: Tensor) -> None:
         """See the training targets once, before training; for example to note how often each category occurs."""
+
+    @contextlib.contextmanager
+    def brief(self, targets: Tensor) -> Iterator[None]:
+        """Let answers be no longer than these true ones while this lasts: an untrained network may find no end."""
+        yield
 
     def looked(self, outputs: Tensor) -> list[Looked]:
         """Tell for each answer what each of its parts was made from, where answers are `spelled`."""

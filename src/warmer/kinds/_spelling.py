@@ -6,9 +6,10 @@ something and 0 in the padding, so that outputs of batches of unequal length can
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -421,6 +422,16 @@ class WritingHead(SpellingHead):
             if not search.step():
                 break
         return self._ranked(*search.result())
+
+    @contextlib.contextmanager
+    def brief(self, targets: Tensor) -> Iterator[None]:
+        """Write no more tokens than these texts have on average."""
+        longest = self.longest
+        self.longest = max(1, round(float((targets != EMPTY).sum(1).float().mean())))
+        try:
+            yield
+        finally:
+            self.longest = longest
 
     def looked(self, outputs: Tensor) -> list[Looked]:
         """Return what each token looked at while it was written."""

@@ -33,6 +33,8 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 _FAILURES = 2
 _SORTED = 50
 """Batches whose examples are sorted by length together."""
+_LEARNING = 8
+"""Times as long as a validation takes that learning goes on before the next, where there is a budget."""
 
 
 @dataclass(frozen=True)
@@ -333,14 +335,15 @@ class Descent:
         if self.done() >= 1:
             return True
         if self.limit is not None:
-            return self.done() - self.state.validated >= 1 / max(1, self.plan.validations)
+            # Where answers are slow to find, most of the time still goes into learning.
+            often = max(1 / max(1, self.plan.validations), _LEARNING * self.state.validating / self.limit)
+            return self.done() - self.state.validated >= often
         step = max(len(self.training.rows), self.state.total / max(1, self.plan.validations))
         return self.state.seen - self.state.validated >= step
 
     def _validate(self) -> tuple[dict[str, float], bool]:
         """Score the validation examples, keep the weights if they are the best, start the cool-down if it is time."""
         state, began = self.state, time.perf_counter()
-        state.validated = self.done() if self.limit is not None else state.seen
         outputs, targets = evaluate(self.network, self.x, self.y, self.validation, self.device, self.plan)
         answers, truths = self.head.answers(outputs), self.head.truths(targets)
         found = {self.goal.name: self.goal(answers, truths), **scores.table(self.scores, answers, truths)}
@@ -358,6 +361,7 @@ class Descent:
         self.good = self._snapshot()
         self.trail.add(self.network, state.step)
         state.validating = time.perf_counter() - began
+        state.validated = state.seen if self.limit is None else self.done() + state.validating / self.limit
         self._note(True)
         return found, better
 
