@@ -149,6 +149,24 @@ def test_a_gpu_that_answers_otherwise_is_not_used(monkeypatch):
     assert heard[-1] == "cpu cannot compute this network (no such operation there); the processor is used instead"
 
 
+def test_slow_validations_leave_most_of_a_budget_to_learning(monkeypatch):
+    seen = []
+
+    class Watched(course.Descent):
+        def _is_time_to_validate(self):
+            seen.append(self)
+            return super()._is_time_to_validate()
+
+    monkeypatch.setattr(course, "Descent", Watched)
+    warmer.learn("iris", minutes=1, until=0.0, advice=False, folds=1)
+    descent = seen[-1]
+    state, descent.limit = descent.state, 100.0
+    state.validated = 0.1
+    for took, moment, due in ((0.5, 20.0, True), (5.0, 40.0, False), (5.0, 60.0, True)):
+        state.validating, state.seconds = took, moment
+        assert descent._is_time_to_validate() is due, (took, moment)
+
+
 def test_judging_takes_no_more_memory_for_more_examples(monkeypatch):
     from warmer.kinds.category import CategoryHead
 
