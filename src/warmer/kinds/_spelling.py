@@ -405,13 +405,11 @@ class WritingHead(SpellingHead):
         wanted = targets[:, :longest].long()
         given = torch.cat([torch.full_like(wanted[:, :1], BEGIN), wanted[:, :-1]], 1)
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
-        logits = self.writer(given, self.writer.offered(memory), mask)
-        smoothing = self.smoothing if self.training else 0.0
-        each = F.cross_entropy(
-            logits.flatten(0, 1).float(), wanted.flatten(), reduction="none", label_smoothing=smoothing
-        ).view_as(wanted)
         there = wanted != EMPTY
-        return (each * there).sum(1) / there.sum(1).clamp(min=1)
+        logits = self.writer(given, self.writer.offered(memory), mask, there).float()
+        smoothing = self.smoothing if self.training else 0.0
+        each = F.cross_entropy(logits, wanted[there], reduction="none", label_smoothing=smoothing)
+        return torch.zeros_like(there, dtype=each.dtype).masked_scatter(there, each).sum(1) / there.sum(1).clamp(min=1)
 
     def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
         """Return texts by beam search; they are ranked by log probability a token."""

@@ -72,20 +72,23 @@ class Writer(nn.Module):
                 handle.remove()
         return torch.stack(found).mean(0)
 
-    def forward(self, tokens: Tensor, read: list[tuple[Tensor, Tensor]], mask: Tensor) -> Tensor:
-        """Return logits `[batch, length, tokens]` of the token after each.
+    def forward(
+        self, tokens: Tensor, read: list[tuple[Tensor, Tensor]], mask: Tensor, asked: Tensor | None = None
+    ) -> Tensor:
+        """Return logits `[batch, length, tokens]` of the token after each, or `[count, tokens]` after those asked for.
 
         Args:
             tokens: written so far, `[batch, length]`.
             read: what `offered` returned.
             mask: `[batch, places]`, True where something was read.
+            asked: `[batch, length]`, True after which tokens; None: after all.
         """
         width = self.table.embedding_dim
         x = self.drop(self.table(tokens) * width**0.5 + places(tokens.shape[1], width, tokens.device))
         looks = mask[:, None, None, :]
         for layer, offered in zip(self.layers, read, strict=True):
             x = layer(x, offered, looks)
-        return F.linear(self.norm(x), self.table.weight, self.bias)
+        return F.linear(self.norm(x if asked is None else x[asked]), self.table.weight, self.bias)
 
 
 @dataclass
