@@ -19,8 +19,7 @@ from warmer import examples, insight
 from warmer.cli.app import run
 from warmer.errors import InputError
 from warmer.examples._store import fill
-from warmer.insight import _attacks, _attribution, _shapley, _watch, features
-from warmer.insight._canvas import Canvas
+from warmer.insight import _attacks, _attribution, _canvas, _shapley, _watch, features
 from warmer.insight._contract import Subject
 from warmer.insight.summary import receptive_fields
 from warmer.networks.convnet import ConvNet
@@ -93,7 +92,7 @@ def test_contract_on_sounds(name, listening, tones):
 
 
 def test_the_spectrogram_that_a_pitch_looks_for_is_brighter_where_the_pitch_lies(listening, tones):
-    canvas = Canvas(insight.subject(listening, ()))
+    canvas = _canvas.canvas(insight.subject(listening, ()))
     heard = fill(listening.x, list(tones.sound[:2]), "memory")[0]
     high, low = canvas.of(heard, np.arange(2)).values.mean((1, 3)).argmax(1).tolist()
     with _watch.still(listening.network):

@@ -131,7 +131,7 @@ def large(n: int) -> Proposal:
 
 def small(side: int, colour: bool, n: int, minutes: float | None) -> Proposal:
     """Propose a ConvNet for pictures of up to 48 pixels a side."""
-    seen = (400_000 if colour else 150_000) if side > 16 else 60_000
+    seen = (400_000 if colour or n > 10_000 else 150_000) if side > 16 else 60_000
     # Below about six minutes on two cores a narrower network gets further.
     many = colour and n > 10_000 and (minutes is None or minutes >= 6)
     batch = int(np.clip(2 ** round(math.log2(max(n / 60, 1))), 64, 512 if colour else 256))
