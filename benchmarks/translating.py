@@ -29,8 +29,8 @@ import warmer
 from warmer.examples import _split
 from warmer.examples._prepare import Prepared
 from warmer.examples._store import ragged
-from warmer.kinds._spelling import WritingHead
 from warmer.kinds._tokens import BEGIN, EMPTY, END
+from warmer.kinds._writing import WritingHead
 from warmer.networks.network import Network
 from warmer.networks.sequences import heads_of, places
 from warmer.plan import Plan

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import warmer
 from warmer.errors import InputError
-from warmer.kinds._spelling import aligned
+from warmer.kinds._ordered import aligned
 from warmer.networks.sequences import Attention
 from warmer.networks.writing import Writer
 

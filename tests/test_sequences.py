@@ -22,8 +22,10 @@ from warmer.examples._store import ragged
 from warmer.kinds import _lines, _sound
 from warmer.kinds._contract import Padded
 from warmer.kinds._grams import Grams
-from warmer.kinds._spelling import Habit, OrderedHead, WritingHead, best, prefix_search, with_mask
+from warmer.kinds._ordered import Habit, OrderedHead, prefix_search
+from warmer.kinds._spelling import with_mask
 from warmer.kinds._tokens import END, LETTERS, PARTS, WORDS, Tokens, normal
+from warmer.kinds._writing import WritingHead, best
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.lines import LineNet
 from warmer.networks.sequences import BODIES, body

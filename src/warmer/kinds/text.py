@@ -22,8 +22,10 @@ from torch import Tensor, nn
 from warmer.errors import BadCell, InputError
 from warmer.kinds import _readers
 from warmer.kinds._contract import Array, Bid, Cells, Kind, Padded, option, padded
-from warmer.kinds._spelling import OrderedHead, SpellingHead, WritingHead
+from warmer.kinds._ordered import OrderedHead
+from warmer.kinds._spelling import SpellingHead
 from warmer.kinds._tokens import END, LETTERS, PARTS, SCHEMES, Tokens
+from warmer.kinds._writing import WritingHead
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import BODIES, body
 from warmer.plan import Plan, Proposal
