@@ -368,6 +368,12 @@ def test_dreams_that_cannot_be_are_refused(tmp_path, digits_model):
 # ---- latent, importance ----
 
 
+def test_lines_through_latent_numbers_do_not_depend_on_how_examples_are_sorted(iris_model):
+    found = insight.look(iris_model).latent(examples=examples.open("iris"))  # sorted by flower
+    assert found.numbers["linear_on_latent"] > 0.8
+    assert found.numbers["linear_on_inputs"] > 0.8
+
+
 def test_an_example_is_its_own_nearest_neighbour(digits_model, digits, few_digits):
     found = insight.look(digits_model).latent(digits[1], examples=few_digits)
     first = found.sheets["Neighbours"].rows[0]

@@ -69,7 +69,7 @@ def run(subject: Subject, *, seed: int = 0) -> Finding:
         + (f"; the nearest neighbour has the same answer {right:.1%} of the time" if right is not None else "")
     )
     numbers: dict[str, Any] = {"variance_in_two": held, "neighbours_agree": right}
-    if (both := _lines(subject, known, vectors, words)) is not None:
+    if (both := _lines(subject, known, vectors, words, seed)) is not None:
         numbers |= {"linear_on_latent": both[0], "linear_on_inputs": both[1]}
         sentence += (
             f"; a linear model of these numbers, fitted anew to half of the examples, is right {both[0]:.1%} of the time on "
@@ -91,15 +91,16 @@ def _vectors(subject: Subject, known: Store) -> NDArray[np.float64]:
 
 
 def _lines(
-    subject: Subject, known: Store, vectors: NDArray[np.float64], words: list[Any] | None
+    subject: Subject, known: Store, vectors: NDArray[np.float64], words: list[Any] | None, seed: int
 ) -> tuple[float, float] | None:
     """Return how often logistic regression is right that is fitted to latent numbers, and to inputs as they are."""
     if words is None or not subject.model.y.discrete or len(known) < _FEWEST_FOR_LINES:
         return None
     inputs = subject.model.x.vector(known.take(np.arange(len(known))))
     texts = np.array([str(word) for word in words])
-    half = len(texts) // 2
-    if inputs is None or len(np.unique(texts[:half])) < 2:
+    # Examples often lie sorted by their answer, and then the one half would say nothing of the other.
+    one, other = np.array_split(np.random.default_rng(seed).permutation(len(texts)), 2)
+    if inputs is None or len(np.unique(texts[one])) < 2:
         return None
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -108,7 +109,7 @@ def _lines(
     found = []
     for numbers in (vectors, np.asarray(inputs, dtype=float)):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-        found.append(float(model.fit(numbers[:half], texts[:half]).score(numbers[half:], texts[half:])))
+        found.append(float(model.fit(numbers[one], texts[one]).score(numbers[other], texts[other])))
     return found[0], found[1]
 
 
