@@ -23,12 +23,14 @@ from warmer.kinds import _lines, _sound
 from warmer.kinds._contract import Padded
 from warmer.kinds._grams import Grams
 from warmer.kinds._ordered import Habit, OrderedHead, prefix_search
+from warmer.kinds._respelling import Respelling
 from warmer.kinds._spelling import with_mask
 from warmer.kinds._tokens import END, LETTERS, PARTS, WORDS, Tokens, normal
 from warmer.kinds._writing import WritingHead, best
+from warmer.networks.crossentropy import linear_cross_entropy
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.lines import LineNet
-from warmer.networks.sequences import BODIES, body
+from warmer.networks.sequences import BODIES, Attention, body
 from warmer.networks.sound import LogMel
 from warmer.networks.writing import Incremental, Writer
 from warmer.report import page
@@ -39,6 +41,38 @@ SENTENCES = ["the cat sat on the mat", "a bird sings", "the bird sat", "a cat si
 
 
 # ---- tokens ----
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(max_size=30), max_size=6), st.integers(0, 9))
+def test_words_cut_in_other_ways_are_the_same_words(texts, seed):
+    tokens = fitted(PARTS)
+    given = [[*tokens.encode(text).tolist(), END] for text in [*texts, *SENTENCES[:4]]]
+    usual = Respelling(tokens, 0.0).texts(given, torch.Generator())
+    assert [one.tolist() for one in usual] == given  # with nothing left out, it is what sentencepiece makes
+    other = Respelling(tokens, 0.3).texts(given, torch.Generator().manual_seed(seed))
+    assert [tokens.decode(one.tolist()) for one in other] == [tokens.decode(one) for one in given]
+    assert all(one[-1] == END for one in other)
+    letters = Respelling(tokens, 1.0).texts(given[-1:], torch.Generator())[0]
+    assert len(letters) == len("▁" + SENTENCES[3]) + 1
+
+
+def test_words_are_cut_in_other_ways_while_learning_alone():
+    kind = kinds.get("text").fit(SENTENCES, role="y", partner=kinds.get("text"), cut="parts", joins_left_out=0.5)
+    assert kind.scheme == PARTS
+    arrays = [kind.read(text) for text in SENTENCES[:8]]
+    targets = kind.batch(arrays, torch.device("cpu"))
+    one, again = (kind.vary(targets, torch.Generator().manual_seed(seed)) for seed in (1, 1))
+    other = kind.vary(targets, torch.Generator().manual_seed(2))
+    assert torch.equal(one, again)
+    assert one.shape != other.shape or not torch.equal(one, other)
+    assert int((one != 0).sum()) > int((targets != 0).sum())
+    x = kinds.get("text").fit(SENTENCES, role="x", partner=kinds.get("text"), cut="parts", joins_left_out=0.5)
+    batch = x.batch([x.read(text) for text in SENTENCES[:8]], torch.device("cpu"))
+    changed = x.augment(batch, torch.Generator().manual_seed(0), 0)
+    assert int(changed.mask.sum()) > int(batch.mask.sum())
+    assert torch.equal(changed.values > 0, changed.mask)
+    assert x.view(batch) == [batch]
 
 
 @settings(max_examples=100, deadline=None)
@@ -158,6 +192,36 @@ def writing():
     with torch.no_grad():  # sharper than an untrained one, so that answers differ
         head.writer.table.weight.mul_(6)
     return head.eval()
+
+
+@pytest.mark.parametrize(("precise", "far"), [(True, 1e-5), (False, 3e-2)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_many_outputs_is_torch_s(smoothing, precise, far):
+    generator = torch.Generator().manual_seed(0)
+    x, weight, bias = (torch.randn(*size, generator=generator) for size in ((700, 16), (50, 16), (50,)))
+    targets, each = torch.randint(0, 50, (700,), generator=generator), torch.rand(700, generator=generator)
+    given = [one.requires_grad_() for one in (x, weight, bias)]
+    usual = F.cross_entropy(F.linear(*given), targets, reduction="none", label_smoothing=smoothing)
+    with torch.autocast("cpu", torch.bfloat16, enabled=not precise):
+        found = linear_cross_entropy(*given, targets, smoothing)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, usual, rtol=far, atol=far)
+    wanted = torch.autograd.grad((usual * each).sum(), given)
+    for one, other in zip(torch.autograd.grad((found * each).sum(), given), wanted, strict=True):
+        assert one.dtype == other.dtype
+        assert (one - other).norm() <= far * other.norm()
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_that_drops_looks_is_attention(causal):
+    torch.manual_seed(0)
+    attention = Attention(32, 4, 0.25).train()
+    x, mask = torch.randn(3, 7, 32), torch.arange(7) < torch.tensor([7, 4, 1])[:, None]
+    given = None if causal else mask[:, None, None]
+    told = torch.stack([attention(x, attention.offered(x), given, causal) for _ in range(3000)]).mean(0)
+    calm = attention.eval()(x, attention.offered(x), given, causal)
+    assert not torch.equal(told, calm)
+    assert torch.allclose(told, calm, atol=0.03)
 
 
 def test_writing_step_by_step_is_writing_at_once():

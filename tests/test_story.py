@@ -74,6 +74,34 @@ def test_a_budget_covers_everything(monkeypatch):
     assert model.evidence["seconds"] >= 20
 
 
+def test_a_training_ends_sooner_where_answers_have_no_end(monkeypatch):
+    """What judging takes is found out again with the answers of the network that has learned."""
+    asked, limits = [], []
+
+    def seconds(network, prepared, plan, learned=False):
+        asked.append((learned, network.head.quick))
+        return 34.0 if learned else 4.0
+
+    class Clocked(course.Descent):
+        def done(self):
+            limits.append(self.limit)
+            return min(1.0, self.state.step / 40)  # no clock of a busy machine decides this test
+
+    monkeypatch.setattr(course, "Descent", Clocked)
+    monkeypatch.setattr(course.evidence, "seconds_to_judge", seconds)
+    pairs = [(f"{k} {k % 7}", f"{k % 7} {k}") for k in range(200)]
+    model = warmer.learn(
+        pairs, signature="text -> text", minutes=1, started=time.monotonic(), advice=False,
+        width=16, depth=1, writer_width=16, writer_depth=1, beams=1, batch=16,
+    )  # fmt: skip
+    assert asked == [(False, False), *[(True, False)] * 3]
+    assert limits[-1] < 0.55 * limits[0]
+    assert model.evidence["scores"]["exact"] >= 0
+    asked.clear()
+    warmer.learn("iris", minutes=1, advice=False, folds=1)
+    assert len(asked) == 1  # an answer that is one number takes as long at any time
+
+
 def test_a_budget_that_is_too_small_is_refused(capsys):
     assert run(["learn", "iris", "--minutes", "0.001"]) == 2
     assert "give more --minutes" in capsys.readouterr().err

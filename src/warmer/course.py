@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import threading
 import time
@@ -30,6 +31,8 @@ from warmer.words import figures
 
 _COMPARED = 16
 """Examples that a GPU and the processor answer both, before the one is trusted."""
+_LATE = (0.75, 0.85, 0.95)
+"""Shares of a training with a budget after which judging is timed again, where it depends on how much was learned."""
 _LEAST_SECONDS = 2.0
 """A short run beside the main one that gets less than this says nothing."""
 
@@ -106,7 +109,7 @@ class Course:
         self.validation = evidence.learned(prepared, evidence.halves(prepared)[0]).at_most(self.head.judged)
         self.device = self._device()
         self.history: list[dict[str, Any]] = []
-        self.seconds = 0.0
+        self.seconds = self.after = 0.0
         self.trail: Plane | None = None
         self.followed: tuple[Any, list[dict[str, Any]]] = ([], [])
         self.head_alone: transfer.Probe | None = None
@@ -185,14 +188,28 @@ class Course:
             descent.resume(place)
         self.plan = descent.plan
         self.listener.planned(self.plan, self.prepared, sum(p.numel() for p in self.network.parameters()))
+        allowed = descent.limit or math.inf
+        late = _LATE if self.head.endless else ()
         with interruptible(descent.stop):
             for moment in descent:
                 self.listener.moment(moment)
+                if left is not None and late and late[0] <= moment.done < 1:
+                    late = late[1:]
+                    descent.limit = allowed * self._share_kept(descent, left)
         self.history, self.seconds = descent.state.history, self.seconds + descent.state.seconds
         self.trail = descent.trail.plane(self.network)
         self.followed = (self.validation.rows[descent.followed.places], descent.state.followed)
         if aside and not descent.stopping:
             self._draw_curves(descent, short)
+
+    def _share_kept(self, descent: Descent, left: float) -> float:
+        """Return how much of the time that was left for all training is left if judging goes as it would go by now."""
+        network, quick = descent.network.to("cpu"), descent.head.quick
+        descent.head.quick = False
+        after = evidence.seconds_to_judge(network, self.prepared, self.plan, learned=True)
+        descent.head.quick = quick
+        network.to(self.device)
+        return max(0.0, 1 - max(0.0, after - self.after) / left)
 
     def _descent(self, network: Network, training: Part, plan: Plan, seconds: float | None, **options: Any) -> Descent:
         x, y = self.prepared.x, self.prepared.y
@@ -261,7 +278,7 @@ class Course:
         if self.plan.minutes is None:
             return None
         spent = time.monotonic() - self.started
-        after = evidence.seconds_to_judge(self.network, self.prepared, self.plan)
+        self.after = after = evidence.seconds_to_judge(self.network, self.prepared, self.plan)
         left = self.plan.minutes * 60 - spent - after
         if left < 1:
             raise InputError(

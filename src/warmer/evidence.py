@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import time
 from collections.abc import Mapping
@@ -82,8 +83,14 @@ def compare(head: Head, prepared: Prepared) -> dict[str, dict[str, Any]]:
     return found
 
 
-def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
-    """Return about how long `judge` and a report will take, by timing a small part of it."""
+def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan, learned: bool = False) -> float:
+    """Return about how long `judge` and a report will take, by timing a small part of it.
+
+    Args:
+        network: on the CPU.
+        prepared, plan: what it learns from, and how.
+        learned: whether the network has; then its own answers are timed, and else ones as long as the true ones.
+    """
     head = network.head
     assert isinstance(head, Head)
     rows = tested(prepared, head).rows
@@ -91,7 +98,7 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan) -> float:
     began = time.perf_counter()
     judged = Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
     seen = time.perf_counter()
-    with head.brief(judged.targets):
+    with contextlib.nullcontext() if learned else head.brief(judged.targets):
         head.answers(judged.outputs())
     each, answered = (seen - began) / len(few.rows), (time.perf_counter() - seen) / len(few.rows)
     computed = len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT

@@ -395,6 +395,10 @@ class Kind(ABC):
         """Change targets of this kind as x was moved (only where it is `placed`)."""
         raise NotImplementedError(f"{self.name} has no places")
 
+    def vary(self, targets: Tensor, generator: torch.Generator) -> Tensor:
+        """Write targets of this kind in other ways at random that mean the same."""
+        return targets
+
     def view(self, batch: Any) -> list[Any]:
         """Return the views of a batch over which a finished model averages its outputs, the batch itself first."""
         return [batch]

@@ -101,6 +101,9 @@ class Head(nn.Module, ABC):
     spelled: bool = False
     """Whether an answer is a text made part by part, of which `looked` tells what each part was made from."""
 
+    endless: bool = False
+    """Whether a network that has not learned much may find no end of its answers."""
+
     pools: bool = False
     """Whether `outputs` reads nothing of the features but `pooled(plan.pooling)`; then it can be fitted on cached vectors."""
 

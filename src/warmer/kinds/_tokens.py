@@ -102,6 +102,13 @@ class Tokens:
                 found.append(self.known[token - _SPECIAL] if token < self.first_byte else "□")
         return found
 
+    def joins(self) -> tuple[list[str], list[float]]:
+        """Return each part of words as it is written, "" for marks and bytes, and its place in the order in which parts are joined."""
+        model = self._model
+        plain = [not (model.is_control(n) or model.is_byte(n) or model.is_unknown(n)) for n in range(self.size)]
+        written = [model.id_to_piece(n) if there else "" for n, there in enumerate(plain)]
+        return written, [-model.get_score(n) for n in range(self.size)]
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Return the text of tokens, up to the end if it is among them."""
         listed = [int(token) for token in tokens]

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from warmer.kinds._contract import Looked
 from warmer.kinds._spelling import NEVER, Candidates, SpellingHead, with_mask
 from warmer.kinds._tokens import BEGIN, EMPTY, END, PARTS, WORDS, Tokens
+from warmer.networks.crossentropy import linear_cross_entropy
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import places
 from warmer.networks.writing import Incremental, Writer
@@ -28,6 +28,8 @@ class WritingHead(SpellingHead):
         width, depth, dropout: of the writer.
         smoothing: probability given to wrong tokens on purpose.
     """
+
+    endless = True
 
     def __init__(
         self,
@@ -64,9 +66,9 @@ class WritingHead(SpellingHead):
         given = torch.cat([torch.full_like(wanted[:, :1], BEGIN), wanted[:, :-1]], 1)
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
         there = wanted != EMPTY
-        logits = self.writer(given, self.writer.offered(memory), mask, there).float()
+        states = self.writer.states(given, self.writer.offered(memory), mask)[there]
         smoothing = self.smoothing if self.training else 0.0
-        each = F.cross_entropy(logits, wanted[there], reduction="none", label_smoothing=smoothing)
+        each = linear_cross_entropy(states, self.writer.table.weight, self.writer.bias, wanted[there], smoothing)
         return torch.zeros_like(there, dtype=each.dtype).masked_scatter(there, each).sum(1) / there.sum(1).clamp(min=1)
 
     def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:

@@ -23,8 +23,9 @@ from warmer.errors import BadCell, InputError
 from warmer.kinds import _readers
 from warmer.kinds._contract import Array, Bid, Cells, Kind, Padded, option, padded
 from warmer.kinds._ordered import OrderedHead
+from warmer.kinds._respelling import respelling
 from warmer.kinds._spelling import SpellingHead
-from warmer.kinds._tokens import END, LETTERS, PARTS, SCHEMES, Tokens
+from warmer.kinds._tokens import EMPTY, END, LETTERS, PARTS, SCHEMES, Tokens
 from warmer.kinds._writing import WritingHead
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import BODIES, body
@@ -100,6 +101,7 @@ class Text(Kind):
     reader: str = option("auto", f"what reads a text: bag, {', '.join(BODIES)}")
     cut: str = option("auto", "how texts are cut into tokens: words, letters or parts (of words)")
     vocabulary: int = option(8000, "parts of words at the most")
+    joins_left_out: float = option(0.1, "chance of a join of letters to parts of words to be left out, while learning")
     beams: int = option(5, "candidates kept while an answer is looked for")
     writer_width: int = option(128, "numbers a token of what writes an answer")
     writer_depth: int = option(0, "layers of what writes an answer; 0: by the texts")
@@ -299,6 +301,22 @@ class Text(Kind):
             return super().batch(arrays, device)
         found = padded(list(arrays), device)
         return found.values.long() if self.answered else found
+
+    def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
+        """Cut words into other parts than usual."""
+        if self.scheme != PARTS or not self.joins_left_out or not isinstance(batch, Padded):
+            return batch
+        lengths = batch.mask.sum(1).tolist()
+        texts = [row[:length] for row, length in zip(batch.values.tolist(), lengths, strict=True)]
+        return padded(respelling(self.tokens, self.joins_left_out).texts(texts, generator), batch.values.device)
+
+    def vary(self, targets: Tensor, generator: torch.Generator) -> Tensor:
+        """Cut words into other parts than usual."""
+        if self.scheme != PARTS or not self.joins_left_out:
+            return targets
+        texts = [row[:length] for row, length in zip(targets.tolist(), (targets != EMPTY).sum(1).tolist(), strict=True)]
+        found = respelling(self.tokens, self.joins_left_out).texts(texts, generator)
+        return padded(found, targets.device).values.to(targets.dtype)
 
     # ---- networks ----
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from warmer.networks.blocks import ColumnLayer
+from warmer.networks.blocks import ColumnLayer, Dropout
 from warmer.networks.features import Features, Plane
 from warmer.networks.sequences import body
 
@@ -44,7 +44,7 @@ class LineNet(nn.Module):
             if fine:
                 self.layers.append(ColumnLayer(count, count, residual=True))
             before, height = count, math.ceil(height / pool[0])
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.entry = nn.Linear(before * height, width)
         self.body = body(reader, width, depth, dropout)
 

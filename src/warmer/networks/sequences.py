@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from warmer.networks.blocks import Dropout
+
 BODIES = ("transformer", "gru", "lstm", "convnet")
 """What can read a sequence."""
 
@@ -31,7 +33,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.drop = heads, Dropout(dropout)
         self.ask, self.offer, self.out = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
 
     def offered(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,8 +43,7 @@ class Attention(nn.Module):
 
     def looks(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return how much each place of `x` looks at each place that offered `keys`, `[batch, heads, length, places]`."""
-        asked = self.split(self.ask(x)) @ keys.transpose(-1, -2) / keys.shape[-1] ** 0.5
-        return (asked if mask is None else asked.masked_fill(~mask, float("-inf"))).softmax(-1)
+        return _looks(self.split(self.ask(x)), keys, mask)
 
     def split(self, x: Tensor) -> Tensor:
         """Return `[batch, length, width]` as `[batch, heads, length, width / heads]`."""
@@ -52,19 +53,29 @@ class Attention(nn.Module):
         self, x: Tensor, offered: tuple[Tensor, Tensor], mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
         """Return what each place of `x` finds among the keys and values; `mask` is True where it may look."""
-        share = self.dropout if self.training else 0.0
-        found = F.scaled_dot_product_attention(
-            self.split(self.ask(x)), *offered, attn_mask=mask, dropout_p=share, is_causal=causal
-        )
+        asked, (keys, values) = self.split(self.ask(x)), offered
+        if self.training and self.drop.share:
+            found = self.drop(_looks(asked, keys, mask, causal)) @ values
+        else:
+            found = F.scaled_dot_product_attention(asked, keys, values, attn_mask=mask, is_causal=causal)
         answer: Tensor = self.out(found.transpose(1, 2).flatten(2))
         return answer
+
+
+def _looks(asked: Tensor, keys: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
+    """Return how much each place looks at each other, `[batch, heads, length, places]`; `causal`: at none after it."""
+    found = (asked * keys.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
+    if causal:
+        later = torch.ones(found.shape[-2:], dtype=torch.bool, device=found.device).triu(1)
+        mask = ~later if mask is None else mask & ~later
+    return (found if mask is None else found.masked_fill(~mask, float("-inf"))).softmax(-1)
 
 
 class Dense(nn.Sequential):
     """Two dense layers, the inner one bent."""
 
     def __init__(self, width: int, inner: int, dropout: float) -> None:
-        super().__init__(nn.Linear(width, inner), nn.GELU(), nn.Dropout(dropout), nn.Linear(inner, width))
+        super().__init__(nn.Linear(width, inner), nn.GELU(), Dropout(dropout), nn.Linear(inner, width))
 
 
 class _Reader(nn.Module):
@@ -74,7 +85,7 @@ class _Reader(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention, self.dense = Attention(width, heads, dropout), Dense(width, 2 * width, dropout)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         seen = self.norm1(x)
@@ -94,7 +105,7 @@ class Transformer(nn.Module):
     def __init__(self, width: int, depth: int, dropout: float) -> None:
         super().__init__()
         self.layers = nn.ModuleList([_Reader(width, heads_of(width), dropout) for _ in range(depth)])
-        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.norm, self.drop = nn.LayerNorm(width), Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Map `[batch, length, width]`, `mask [batch, length]` True where real, to the same shape."""
@@ -119,7 +130,7 @@ class Recurrent(nn.Module):
         super().__init__()
         made = nn.GRU if cell == "gru" else nn.LSTM
         self.cells = made(width, width // 2, depth, batch_first=True, bidirectional=True)
-        self.drop, self.norm = nn.Dropout(dropout), nn.LayerNorm(width)
+        self.drop, self.norm = Dropout(dropout), nn.LayerNorm(width)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Map `[batch, length, width]`, `mask [batch, length]` True where real, to the same shape."""
@@ -163,7 +174,7 @@ class Convolutions(nn.Module):
             [nn.Conv1d(width, width, 5, padding=2 * 2**level, dilation=2**level) for level in range(depth)]
         )
         self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(depth)])
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Map `[batch, length, width]`, `mask [batch, length]` True where real, to the same shape."""

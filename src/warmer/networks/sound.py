@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from warmer.networks.blocks import ColumnLayer
+from warmer.networks.blocks import ColumnLayer, Dropout
 from warmer.networks.features import Features, Plane
 from warmer.networks.sequences import body
 
@@ -95,7 +95,7 @@ class SoundNet(nn.Module):
         for count, pool in zip(channels, pools, strict=True):
             self.layers.append(ColumnLayer(before, count, pool=pool))
             before, bands = count, math.ceil(bands / pool[0])
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.entry = nn.Linear(before * bands, width if in_order else 4 * first)
         self.body = body(reader, width, depth, dropout) if in_order else None
 

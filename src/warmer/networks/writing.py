@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from warmer.networks.blocks import Dropout
 from warmer.networks.sequences import Attention, Dense, heads_of, places
 
 
@@ -18,7 +19,7 @@ class _Writer(nn.Module):
         super().__init__()
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
         self.written, self.read = Attention(width, heads, dropout), Attention(width, heads, dropout)
-        self.dense, self.drop = Dense(width, 2 * width, dropout), nn.Dropout(dropout)
+        self.dense, self.drop = Dense(width, 2 * width, dropout), Dropout(dropout)
 
     def forward(self, x: Tensor, read: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         seen = self.norm1(x)
@@ -43,7 +44,7 @@ class Writer(nn.Module):
         nn.init.normal_(self.table.weight, std=width**-0.5)
         self.bias = nn.Parameter(torch.zeros(tokens))
         self.layers = nn.ModuleList([_Writer(width, heads_of(width), dropout) for _ in range(depth)])
-        self.norm, self.drop = nn.LayerNorm(width), nn.Dropout(dropout)
+        self.norm, self.drop = nn.LayerNorm(width), Dropout(dropout)
 
     def offered(self, memory: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return each layer's keys and values of what was read, `[batch, places, width]`."""
@@ -72,23 +73,25 @@ class Writer(nn.Module):
                 handle.remove()
         return torch.stack(found).mean(0)
 
-    def forward(
-        self, tokens: Tensor, read: list[tuple[Tensor, Tensor]], mask: Tensor, asked: Tensor | None = None
-    ) -> Tensor:
-        """Return logits `[batch, length, tokens]` of the token after each, or `[count, tokens]` after those asked for.
+    def forward(self, tokens: Tensor, read: list[tuple[Tensor, Tensor]], mask: Tensor) -> Tensor:
+        """Return logits `[batch, length, tokens]` of the token after each; arguments as of `states`."""
+        return F.linear(self.states(tokens, read, mask), self.table.weight, self.bias)
+
+    def states(self, tokens: Tensor, read: list[tuple[Tensor, Tensor]], mask: Tensor) -> Tensor:
+        """Return what is known after each token, `[batch, length, width]`; the logits of the next one are linear in it.
 
         Args:
             tokens: written so far, `[batch, length]`.
             read: what `offered` returned.
             mask: `[batch, places]`, True where something was read.
-            asked: `[batch, length]`, True after which tokens; None: after all.
         """
         width = self.table.embedding_dim
         x = self.drop(self.table(tokens) * width**0.5 + places(tokens.shape[1], width, tokens.device))
         looks = mask[:, None, None, :]
         for layer, offered in zip(self.layers, read, strict=True):
             x = layer(x, offered, looks)
-        return F.linear(self.norm(x if asked is None else x[asked]), self.table.weight, self.bias)
+        found: Tensor = self.norm(x)
+        return found
 
 
 @dataclass

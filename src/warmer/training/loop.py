@@ -236,10 +236,10 @@ class Descent:
         return value, float(self.optimiser.param_groups[0]["lr"])
 
     def _changed(self, x: Any, targets: Tensor) -> tuple[Any, Tensor]:
-        """Return inputs changed at random, and targets that follow where they say what lies where."""
+        """Return inputs changed at random, and targets in other words, or that follow where they say what lies where."""
         generator, epoch = torch.Generator().manual_seed(self._seed()), int(self._epoch())
         if not self.y.placed:
-            return self.x.augment(x, generator, epoch), targets
+            return self.x.augment(x, generator, epoch), self.y.vary(targets, generator)
         x, movement = self.x.move(x, generator, epoch)
         return x, targets if movement is None else self.y.follow(targets, movement.to(targets.device))
 
