@@ -7,7 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from warmer.networks.blocks import ACTIVATIONS, Activation, Dropout, MemberLinear, PiecewiseLinear, SharedLinear
+from warmer.networks.blocks import (
+    ACTIVATIONS,
+    Activation,
+    Dropout,
+    MemberLinear,
+    PiecewiseLinear,
+    Readout,
+    SharedLinear,
+)
 from warmer.networks.convnet import ConvNet
 from warmer.networks.mlp import EnsembleMLP
 from warmer.plan import Plan
@@ -102,6 +110,51 @@ def test_optimisers_step_like_torch(name, peer):
             optimiser.step()
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+class Spelled(nn.Module):
+    """One of each: a lookup table, a matrix, gates, a filter, a norm and a readout."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.gates = nn.Embedding(9, 16), nn.LSTM(16, 16, batch_first=True)
+        self.filter, self.matrix = nn.Conv1d(16, 24, 3, padding=1), nn.Linear(24, 48)
+        self.norm, self.readout = nn.LayerNorm(48), Readout(48, 5)
+
+    def forward(self, x):
+        found = self.filter(self.gates(self.table(x))[0].transpose(1, 2)).transpose(1, 2)
+        return self.readout(self.norm(torch.tanh(self.matrix(found))))
+
+
+def test_muon_with_weight_decay_steps_as_far_as_adam_in_every_direction():
+    torch.manual_seed(0)
+    network, rate = Spelled(), 0.01
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    made = optimisers.make(network, Plan(optimizer="muonw", weight_decay=0.0, learning_rate=rate))
+    network(torch.randint(0, 9, (32, 7))).square().mean().backward()
+    made.step()
+    moved = {name: (p.detach() - before[name]) / rate for name, p in network.named_parameters()}
+    inner = ("gates.weight_ih_l0", "gates.weight_hh_l0", "filter.weight", "matrix.weight")
+    for name in inner:
+        assert 0.13 < moved[name].square().mean().sqrt() < 0.24, name
+    for gate in moved["gates.weight_ih_l0"].chunk(4):  # each by itself, however small its slope is beside the others'
+        assert 0.08 < gate.square().mean().sqrt() < 0.24
+    for name, step in moved.items():
+        if name not in inner:
+            used = step[step != 0]
+            assert torch.allclose(used.abs(), torch.ones_like(used), atol=0.01), name  # Adam's first step
+
+
+def test_muon_with_weight_decay_pulls_on_matrices_alone():
+    torch.manual_seed(0)
+    network = Spelled()
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    made = optimisers.make(network, Plan(optimizer="muonw", weight_decay=0.1, learning_rate=0.01))
+    for p in network.parameters():
+        p.grad = torch.zeros_like(p)
+    made.step()
+    for name, p in network.named_parameters():
+        assert torch.allclose(p, before[name] * (1 if p.dim() < 2 else 1 - 0.01 * 0.1)), name
 
 
 def test_memory_is_kept_for_a_while_and_given_back_even_after_an_error(monkeypatch):

@@ -32,13 +32,13 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
 Descent.CHECKPOINT_EVERY = {every}
-warmer.learn("{examples}", checkpoint=sys.argv[1], listener=Killer(), **{settings})
+warmer.learn({examples!r}, checkpoint=sys.argv[1], listener=Killer(), **{settings})
 """
 
 
-def killed(place, examples, step, every):
+def killed(place, examples, step, every, **more):
     """Start a run in a process of its own that kills itself after a step."""
-    code = CODE.format(step=step, every=every, settings=SETTINGS, examples=examples)
+    code = CODE.format(step=step, every=every, settings={**SETTINGS, **more}, examples=examples)
     found = subprocess.run([sys.executable, "-c", code, str(place)], check=False)
     assert found.returncode == -signal.SIGKILL
     return place
@@ -53,6 +53,25 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, examples, step):
     for (name, a), b in zip(whole.network.state_dict().items(), resumed.network.state_dict().values(), strict=True):
         assert torch.equal(a, b) or (a.isnan() & b.isnan()).all(), name
     assert whole.evidence["scores"] == resumed.evidence["scores"]
+
+
+def test_a_killed_translator_goes_on_to_the_same_weights(tmp_path):
+    """Its steps are made of orthogonalised momentum, and its words are cut in other ways at random."""
+    one, other = tmp_path / "a.txt", tmp_path / "b.txt"
+    words = ["the cat", "a bird", "one small stone", "sits", "sings on the tree", "lies here"]
+    texts = [f"{words[k % 3]} {words[3 + k // 3 % 3]} {k}" for k in range(90)]
+    one.write_text("\n".join(texts))
+    other.write_text("\n".join(text[::-1] for text in texts))
+    more = {
+        "signature": "text -> text", "cut": "parts", "width": 32, "depth": 1, "writer_width": 32, "writer_depth": 1,
+        "batch": 8, "beams": 1, "advice": False,
+    }  # fmt: skip
+    whole = warmer.learn((str(one), str(other)), **SETTINGS, **more)
+    assert whole.plan.optimizer == "muonw"
+    place = killed(tmp_path / "run.resume", (str(one), str(other)), 17, every=0.0, **more)
+    resumed = warmer.learn((str(one), str(other)), checkpoint=place, resume=True, **SETTINGS, **more)
+    for (name, a), b in zip(whole.network.state_dict().items(), resumed.network.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):

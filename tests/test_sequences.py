@@ -294,6 +294,28 @@ def test_texts_found_together_are_those_found_alone(writing):
     assert together_.tolist() == alone
 
 
+@torch.no_grad()
+def test_no_text_is_longer_beside_its_input_than_any_that_was_learned_from():
+    torch.manual_seed(0)
+    tokens = Tokens("letters", ("a", "b", "c"))
+    head = WritingHead(
+        tokens, FeatureSpec((8,), 1), "", 1, longest=400, width=8, depth=1, dropout=0.0, smoothing=0.0
+    ).train()
+    there = torch.arange(20) < torch.tensor([4, 20])[:, None]
+    outputs = with_mask(torch.randn(2, 20, 8), there)
+    head.writer.bias[END] = -1e9  # a network that never finds an end
+    assert [len(one[0][0]) for one in head.eval().candidates(outputs, 1)] == [400, 400]
+    targets = torch.full((2, 40), 3).masked_fill(torch.arange(40) >= torch.tensor([14, 40])[:, None], 0)
+    head.train().loss(outputs, targets)
+    assert float(head.stretch) == 1.5  # of the longer: (40 - 10) / 20
+    for beams in (1, 2):
+        found = [len(one[0][0]) for one in head.eval().candidates(outputs, beams)]
+        assert found == [int(1.2 * (1.5 * 4 + 10)), int(1.2 * (1.5 * 20 + 10))]
+    older = {name: value for name, value in head.state_dict().items() if name != "stretch"}
+    head.load_state_dict(older)
+    assert float(head.stretch) == 0
+
+
 def test_a_padded_memory_is_not_looked_at(writing):
     features = torch.randn(2, 8, 3)
     mask = torch.tensor([[True, True, False], [True, True, True]])

@@ -40,7 +40,7 @@ class Plan:
         "what is made small: of numbers the squared error, of categories the cross-entropy",
         ("auto", "mse", "mae", "huber", "gaussian", "laplace", "quantile", "cross_entropy"),
     )
-    optimizer: str = _choice("adamw", "how a step is made of a gradient", ("adamw", "muon", "sgd", "bfgs"))
+    optimizer: str = _choice("adamw", "how a step is made of a gradient", ("adamw", "muonw", "muon", "sgd", "bfgs"))
     learning_rate: float = _choice(1e-3, "peak step size")
     find_learning_rate: bool = _choice(
         False, "before training, try a hundred rising learning rates; advice, changes nothing"

@@ -43,11 +43,20 @@ def batch(arrays: Sequence[Array], device: torch.device) -> Padded:
 
 
 def _ink(array: Array) -> Array:
-    """Return a line's columns less its commonest shade, relative to how far its ink lies from that, float32."""
-    values = np.asarray(array, np.float32) / 255
-    values = values - np.median(values, axis=(0, 2), keepdims=True)
-    ink = float(np.quantile(np.abs(values), _INK))
-    return np.asarray(_DARK / max(ink, _FAINT) * values, np.float32)
+    """Return a line's columns less the middle one of its shades, relative to how far its ink lies from that, float32."""
+    shades = np.arange(256)
+    counts = np.stack([np.bincount(one.ravel(), minlength=256) for one in np.moveaxis(np.asarray(array), 1, 0)])
+    paper = _ranked(counts, 0.5)
+    away = np.abs(shades - paper[:, None]).ravel()
+    ink = _ranked(np.bincount(away, counts.ravel(), minlength=256)[None], _INK)[0] / 255
+    scale = _DARK / max(ink, _FAINT) / 255
+    return (np.asarray(array, np.float32) - paper[:, None].astype(np.float32)) * np.float32(scale)
+
+
+def _ranked(counts: Array, share: float) -> Array:
+    """Return the shade below which this share of the pixels lies, of each histogram `[n, 256]`."""
+    below = np.cumsum(counts, 1)
+    return np.asarray((below < share * below[:, -1:]).sum(1))
 
 
 def augment(lines: Any, generator: torch.Generator) -> Padded:
@@ -98,8 +107,13 @@ def _wavering(size: tuple[int, int, int], generator: torch.Generator) -> Tensor:
 
 def _bolder(x: Tensor, by: Tensor) -> Tensor:
     """Return lines whose dark strokes are thinner where `by`, −1 to 1, is below −½, and bolder where above ½."""
-    light, dark = nn.functional.max_pool2d(x, 3, 1, 1), -nn.functional.max_pool2d(-x, 3, 1, 1)
-    return x + (by - 0.5).clamp(min=0) * (dark - x) + 1.5 * (-by - 0.5).clamp(min=0) * (light - x)
+    found = x.clone()
+    for sign, most in ((-1, 1.0), (1, 1.5)):
+        much = (-sign * by - 0.5).flatten()
+        some = torch.nonzero(much > 0).flatten()  # only those, for pooling is slow
+        spread = sign * nn.functional.max_pool2d(sign * x[some], 3, 1, 1)
+        found[some] += most * much[some].view(-1, 1, 1, 1) * (spread - x[some])
+    return found
 
 
 def _hidden(lengths: Tensor, columns: int, longest: float, drawn: Any) -> Tensor:

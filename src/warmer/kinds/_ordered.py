@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from warmer.errors import InputError
@@ -16,6 +16,7 @@ from warmer.kinds._contract import Array, Looked
 from warmer.kinds._grams import Grams
 from warmer.kinds._spelling import NEVER, Candidates, SpellingHead, with_mask
 from warmer.kinds._tokens import EMPTY, END, PARTS, Tokens
+from warmer.networks.blocks import Readout
 from warmer.networks.features import Features, FeatureSpec
 
 _TRUSTS, _TRIED, _BEAMS = (0.0, 0.25, 0.5, 0.75), 150, 10
@@ -36,8 +37,8 @@ class OrderedHead(SpellingHead):
         if tokens.scheme == PARTS:
             raise InputError("texts read in order are cut into letters or words; leave tokens=parts out")
         self.count = tokens.first_byte  # bytes are never read off
-        self.readout = nn.Linear(spec.channels[-1], self.count)
-        self.shortcut = nn.Linear(spec.channels[0], self.count) if len(spec.channels) > 1 else None
+        self.readout = Readout(spec.channels[-1], self.count)
+        self.shortcut = Readout(spec.channels[0], self.count) if len(spec.channels) > 1 else None
         self.grams = Grams(self.count)
         self.tried = len(_TRUSTS) * _TRIED if beams > 1 else 0
         self.register_buffer("trust", torch.tensor(0.0))

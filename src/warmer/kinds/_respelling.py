@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import zlib
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ class Respelling:
         while True:
             joins = [
                 (self.ranks[number], place)
-                for place, (a, b) in enumerate(zip(parts, parts[1:], strict=False))
+                for place, (a, b) in enumerate(itertools.pairwise(parts))
                 if (number := self.numbers.get(a + b)) is not None and generator.random() >= self.left_out
             ]
             if not joins:

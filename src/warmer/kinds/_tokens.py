@@ -103,7 +103,7 @@ class Tokens:
         return found
 
     def joins(self) -> tuple[list[str], list[float]]:
-        """Return each part of words as it is written, "" for marks and bytes, and its place in the order in which parts are joined."""
+        """Return how each part of words is written, "" for marks and bytes, and its place in the order of joining."""
         model = self._model
         plain = [not (model.is_control(n) or model.is_byte(n) or model.is_unknown(n)) for n in range(self.size)]
         written = [model.id_to_piece(n) if there else "" for n, there in enumerate(plain)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from warmer.networks.sequences import places
 from warmer.networks.writing import Incremental, Writer
 
 _BLOCK = 64
+_SPARE, _MORE = 10, 1.2
 
 
 class WritingHead(SpellingHead):
@@ -48,9 +50,13 @@ class WritingHead(SpellingHead):
         self.longest, self.smoothing, self.flat = longest, smoothing, spec.rank >= 2
         self.entry = nn.Linear(spec.channels[-1], width)
         self.writer = Writer(tokens.size, width, depth, dropout)
+        self.register_buffer("stretch", torch.tensor(0.0))
         self.scores = ("bleu", "chrf", "exact") if tokens.scheme == PARTS else ("cer", "wer", "exact")
         if tokens.scheme == WORDS:
             self.scores = ("bleu", "wer", "exact")
+
+    stretch: Tensor
+    """Tokens written for each place read, of the training text with most, after the first ten; 0: not known yet."""
 
     def outputs(self, features: Features) -> Tensor:
         """Return what was read, `[batch, places, width + 1]`."""
@@ -66,6 +72,9 @@ class WritingHead(SpellingHead):
         given = torch.cat([torch.full_like(wanted[:, :1], BEGIN), wanted[:, :-1]], 1)
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
         there = wanted != EMPTY
+        if self.training:
+            most = ((there.sum(1) - _SPARE) / mask.sum(1).clamp(min=1)).amax()
+            self.stretch.copy_(torch.maximum(self.stretch, most))
         states = self.writer.states(given, self.writer.offered(memory), mask)[there]
         smoothing = self.smoothing if self.training else 0.0
         each = linear_cross_entropy(states, self.writer.table.weight, self.writer.bias, wanted[there], smoothing)
@@ -75,11 +84,22 @@ class WritingHead(SpellingHead):
         """Return texts by beam search; they are ranked by log probability a token."""
         outputs = self.near(outputs)
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
-        search = _Search(self.writer, memory, mask, beams, self.longest)
-        for _ in range(self.longest):
-            if not search.step():
-                break
+        search = _Search(self.writer, memory, mask, beams, self._room(mask.sum(1)))
+        while search.step():
+            pass
         return self._ranked(*search.result())
+
+    def _room(self, places: Tensor) -> Tensor:
+        """Return how many tokens may be written for inputs of so many places; a network that finds no end has to be stopped."""
+        limits = torch.full_like(places, self.longest)
+        if float(self.stretch) > 0:
+            limits = torch.minimum(limits, (_MORE * (self.stretch * places + _SPARE)).long())
+        return limits.clamp(min=1)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        """Open files from before the stretch was noted, too."""
+        state_dict.setdefault(prefix + "stretch", torch.zeros_like(self.stretch))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @contextlib.contextmanager
     def brief(self, targets: Tensor) -> Iterator[None]:
@@ -118,11 +138,17 @@ class WritingHead(SpellingHead):
 
 
 class _Search:
-    """A beam search for several texts at once; those that have ended are put aside, so that the others go on faster."""
+    """A beam search for several texts at once; those that have ended are put aside, so that the others go on faster.
 
-    def __init__(self, writer: Writer, memory: Tensor, mask: Tensor, beams: int, longest: int) -> None:
+    Args:
+        writer, memory, mask: what writes, what was read, and where.
+        beams: candidates of each text.
+        room: tokens that each text may have at the most, `[texts]`.
+    """
+
+    def __init__(self, writer: Writer, memory: Tensor, mask: Tensor, beams: int, room: Tensor) -> None:
         n, device = len(memory), memory.device
-        self.beams, self.writing = beams, Incremental(writer, memory, mask, beams, longest)
+        self.beams, self.writing, self.room = beams, Incremental(writer, memory, mask, beams, int(room.max())), room
         self.logs = torch.empty_like(self.writing.logits)
         self.written = torch.full((n, beams, 1), BEGIN, device=device)
         self.chance = torch.full((n, beams), NEVER, device=device)
@@ -148,7 +174,8 @@ class _Search:
         parents, token = place // values.shape[2], tokens.flatten(1).gather(1, place)
         before = self.written.gather(1, parents.unsqueeze(2).expand(-1, -1, self.written.shape[2]))
         self.written = torch.cat([before, token.unsqueeze(2)], 2)
-        self.ended = self.ended.gather(1, parents) | (token == END)
+        full = self.room < self.written.shape[2]
+        self.ended = self.ended.gather(1, parents) | (token == END) | full.unsqueeze(1)
         self.writing.follow(parents)
         self._leave(~self.ended.all(1))
         return len(self.open) > 0
@@ -160,7 +187,7 @@ class _Search:
         for place in torch.nonzero(~going).flatten().tolist():
             self._put_aside(place)
         self.written, self.ended, self.chance = self.written[going], self.ended[going], self.chance[going]
-        self.open = self.open[going]
+        self.open, self.room = self.open[going], self.room[going]
         self.writing.keep(going)
 
     def _put_aside(self, place: int) -> None:

@@ -325,7 +325,7 @@ class Text(Kind):
         if role == "y":
             alike = partner.sequential and not partner.timed
             return {
-                "optimizer": ("adamw", "for sequences"),
+                "optimizer": ("muonw" if alike else "adamw", "for sequences"),
                 "learning_rate": (3e-3 if alike else 2e-3, "for networks that read or write sequences"),
                 "weight_decay": (0.01, "pull towards zero"),
                 "clip": (1.0, "a rare long step would undo much"),

@@ -56,9 +56,13 @@ class MemberLinear(nn.Module):
         return torch.baddbmm(self.bias.unsqueeze(1), split, self.weight).transpose(0, 1).flatten(0, 1)
 
 
+class Readout(nn.Linear):
+    """The last layer of a head: its outputs are answers, and no features any more."""
+
+
 def readout(inputs: int, outputs: int, members: int = 1) -> nn.Module:
     """Return the last linear layer of a head; a separate one for each member."""
-    return nn.Linear(inputs, outputs) if members == 1 else MemberLinear(members, inputs, outputs)
+    return Readout(inputs, outputs) if members == 1 else MemberLinear(members, inputs, outputs)
 
 
 def exact(x: Tensor) -> Tensor:

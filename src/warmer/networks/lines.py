@@ -17,7 +17,7 @@ FINE = 48
 """Rows from which on a line has pixels to spare; of smaller ones each counts."""
 
 _FEWER_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
-_STEPS = ((64, (2, 2)), (128, (2, 1)), (256, (2, 1)))
+_STEPS = ((32, (2, 2)), (64, (2, 1)), (128, (2, 1)))
 """Channels, and the rows and columns of which one is kept, of each step after the stem."""
 
 

@@ -1,4 +1,4 @@
-"""How a step is made of a gradient: AdamW, SGD with Nesterov momentum, and Muon."""
+"""How a step is made of a gradient: AdamW, SGD with Nesterov momentum, and Muon in two forms."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from warmer.networks.blocks import Readout
 from warmer.plan import Plan, Proposal
 
+_INNER = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.RNNBase)
 _STEPS_DOWN = 5
 _EXACT_EPOCHS, _ITERATIONS, _TRIALS = 3, 2000, 50
 _WHOLE_MATRIX = 1500
@@ -56,6 +58,8 @@ def make(network: nn.Module, plan: Plan) -> Plain:
         filters = [p for _, p in named if p.dim() == 4]
         matrices = [p for _, p in named if p.dim() >= 2 and p.dim() != 4]
         return Muon(filters, matrices, [p for _, p in named if p.dim() < 2], plan.learning_rate, plan.weight_decay)
+    if plan.optimizer == "muonw":
+        return MuonW(network, plan.learning_rate, plan.weight_decay)
     groups = _groups(named, plan)
     if plan.optimizer == "sgd":
         return SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0)
@@ -266,20 +270,20 @@ class Muon(Plain):
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
             if group["kind"] == "filters":
-                for p in params:
-                    self._filter_step(p, group["lr"])
+                self._filter_steps(params, group)
             else:
                 self._adam_step(params, group)
 
-    def _filter_step(self, p: Tensor, rate: float) -> None:
-        state = self.state[p]
-        if not state:
-            state["momentum"] = torch.zeros_like(p)
-        assert p.grad is not None
-        state["momentum"].mul_(self.MOMENTUM).add_(p.grad)
-        direction = p.grad.add(state["momentum"], alpha=self.MOMENTUM)
-        p.mul_(len(p) ** 0.5 / p.norm().clamp(min=1e-12))
-        p.add_(orthogonalise(direction.reshape(len(p), -1), self.STEPS).view_as(p), alpha=-rate)
+    def _filter_steps(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        for p in params:
+            state = self.state[p]
+            if not state:
+                state["momentum"] = torch.zeros_like(p)
+            assert p.grad is not None
+            state["momentum"].mul_(self.MOMENTUM).add_(p.grad)
+            direction = p.grad.add(state["momentum"], alpha=self.MOMENTUM)
+            p.mul_(len(p) ** 0.5 / p.norm().clamp(min=1e-12))
+            p.add_(orthogonalise(direction.reshape(len(p), -1), self.STEPS).view_as(p), alpha=-group["lr"])
 
     def _adam_step(self, params: Iterable[Tensor], group: dict[str, Any]) -> None:
         for p in params:
@@ -297,16 +301,70 @@ class Muon(Plain):
             p.addcdiv_(state["first"] / (1 - 0.9**count), size, value=-group["lr"])
 
 
-def orthogonalise(matrix: Tensor, steps: int) -> Tensor:
-    """Return nearly the closest matrix whose rows (or columns) are orthogonal and of length one.
+class MuonW(Muon):
+    """Muon for what turns features into features, in steps as long as AdamW's usually are; Adam for everything else.
+
+    Jordan 2024 in the form of Liu et al. 2025 (arXiv 2502.16982): its learning rate and weight decay mean what AdamW's mean.
+    Lookup tables, readouts, biases and norms are Adam's. A matrix of a multiple of its columns in rows is taken as that many
+    square ones, for they are gates of a recurrent network, or keys and values.
+
+    Args:
+        network: whose parameters are trained.
+        rate: learning rate.
+        weight_decay: decoupled, on everything that is no vector.
+    """
+
+    MOMENTUM = 0.95
+    STEPS = 5
+    ADAM = 1.0
+    LENGTH = 0.2
+    """Root mean square of the numbers in a usual step of Adam at a learning rate of one."""
+
+    def __init__(self, network: nn.Module, rate: float, weight_decay: float) -> None:
+        inner = {
+            p: None
+            for module in network.modules()
+            if isinstance(module, _INNER) and not isinstance(module, Readout)
+            for p in module.parameters(recurse=False)
+            if p.requires_grad and p.dim() >= 2
+        }
+        others = [p for p in network.parameters() if p.requires_grad and p not in inner]
+        matrices, vectors = ([p for p in others if (p.dim() >= 2) is flat] for flat in (True, False))
+        super().__init__(list(inner), matrices, vectors, rate, weight_decay)
+        for group in self.param_groups:
+            if group["kind"] == "filters":
+                group["weight_decay"] = weight_decay
+
+    @torch.no_grad()
+    def _filter_steps(self, params: list[Tensor], group: dict[str, Any]) -> None:
+        alike: dict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = {}
+        for p in params:
+            state = self.state[p]
+            if not state:
+                state["momentum"] = torch.zeros_like(p)
+            assert p.grad is not None
+            state["momentum"].lerp_(p.grad, 1 - self.MOMENTUM)
+            direction = p.grad.lerp(state["momentum"], self.MOMENTUM).flatten(1)
+            squares = len(p) // direction.shape[1] if p.dim() == 2 and len(p) % direction.shape[1] == 0 else 1
+            for part, of in zip(direction.chunk(squares), p.chunk(squares), strict=True):
+                alike.setdefault(tuple(part.shape), []).append((part, of))
+        for shape, pairs in alike.items():
+            steps = orthogonalise(torch.stack([part for part, _ in pairs]), self.STEPS)
+            for step, (_, p) in zip(steps, pairs, strict=True):
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.add_(step.view_as(p), alpha=-group["lr"] * self.LENGTH * max(shape) ** 0.5)
+
+
+def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
+    """Return nearly the closest matrices whose rows (or columns) are orthogonal and of length one, `[…, rows, columns]`.
 
     Newton–Schulz iteration with Jordan's quintic; singular values end between about 0.7 and 1.2.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix / matrix.norm().clamp(min=1e-12)
-    tall = x.shape[0] > x.shape[1]
-    x = x.t() if tall else x
+    x = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-12)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
     for _ in range(steps):
-        gram = x @ x.t()
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.t() if tall else x
+    return x.mT if tall else x
