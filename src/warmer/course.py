@@ -189,7 +189,7 @@ class Course:
         self.plan = descent.plan
         self.listener.planned(self.plan, self.prepared, sum(p.numel() for p in self.network.parameters()))
         allowed = descent.limit or math.inf
-        late = _LATE if self.head.endless else ()
+        late: tuple[float, ...] = _LATE if self.head.endless else ()
         with interruptible(descent.stop):
             for moment in descent:
                 self.listener.moment(moment)

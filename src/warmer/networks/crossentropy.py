@@ -24,7 +24,7 @@ def linear_cross_entropy(x: Tensor, weight: Tensor, bias: Tensor, targets: Tenso
         targets: index of the right output, `[n]`.
         smoothing: probability that is spread evenly over all outputs, 0 to 1.
     """
-    found: Tensor = _LinearCrossEntropy.apply(x, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
+    found: Tensor = _LinearCrossEntropy.apply(x, weight, bias, targets, smoothing)
     return found
 
 
@@ -56,7 +56,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return losses
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, slopes = ctx.saved_tensors
         each = ctx.smoothing / len(weight)
