@@ -325,7 +325,6 @@ class Text(Kind):
         if role == "y":
             alike = partner.sequential and not partner.timed
             return {
-                "optimizer": ("muonw" if alike else "adamw", "for sequences"),
                 "learning_rate": (3e-3 if alike else 2e-3, "for networks that read or write sequences"),
                 "weight_decay": (0.01, "pull towards zero"),
                 "clip": (1.0, "a rare long step would undo much"),
@@ -337,9 +336,13 @@ class Text(Kind):
                 "label_smoothing": (0.1, "keeps a network from being too sure"),
             }
         if self.reading == "tokens":
+            written = partner.sequential
             return {
+                "optimizer": ("muonw", "orthogonalised steps: a third of the epochs")
+                if written
+                else ("adamw", "for networks that read sequences"),
                 "width": (128, "numbers a token"),
-                "depth": (4 if partner.sequential else 2, "layers"),
+                "depth": (4 if written else 2, "layers"),
                 "dropout": (0.3, "silenced activations"),
                 "batch": (128 if n >= 10_000 else 32, "texts a step"),
                 "epochs": (
@@ -348,7 +351,7 @@ class Text(Kind):
                 ),
                 "learning_rate": (1e-3, "for networks that read sequences"),
                 "warmup": (0.05, "attention starts slowly"),
-                "patience": (0 if partner.sequential else 6, "validations without gain before the cool-down"),
+                "patience": (0 if written else 6, "validations without gain before the cool-down"),
             }
         if not self.ratios:
             return {}
