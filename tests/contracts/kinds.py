@@ -151,6 +151,8 @@ def check_pair(x_name, y_name):
     for answer in answers:
         json.dumps([answer.value, answer.confidence, answer.alternatives, answer.within])
     json.dumps(head.evidence(outputs, targets))
+    truths, varied = (head.truths(one) for one in (targets, y.vary(targets, torch.Generator().manual_seed(0))))
+    assert all(_same(a, b) for a, b in zip(truths, varied, strict=True)), "in other words it means something else"
 
 
 def _encodes(fitted):
