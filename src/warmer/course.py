@@ -31,8 +31,8 @@ from warmer.words import figures
 
 _COMPARED = 16
 """Examples that a GPU and the processor answer both, before the one is trusted."""
-_LATE = (0.75, 0.85, 0.95)
-"""Shares of a training with a budget after which judging is timed again, where it depends on how much was learned."""
+_LATE = 0.8
+"""Share of a training with a budget after which judging is timed again, where it depends on how much was learned."""
 _LEAST_SECONDS = 2.0
 """A short run beside the main one that gets less than this says nothing."""
 
@@ -189,12 +189,12 @@ class Course:
         self.plan = descent.plan
         self.listener.planned(self.plan, self.prepared, sum(p.numel() for p in self.network.parameters()))
         allowed = descent.limit or math.inf
-        late: tuple[float, ...] = _LATE if self.head.endless else ()
+        timed_again = left is None or not self.head.unsteady
         with interruptible(descent.stop):
             for moment in descent:
                 self.listener.moment(moment)
-                if left is not None and late and late[0] <= moment.done < 1:
-                    late = late[1:]
+                if left is not None and not timed_again and _LATE <= moment.done < 1:
+                    timed_again = True
                     descent.limit = allowed * self._share_kept(descent, left)
         self.history, self.seconds = descent.state.history, self.seconds + descent.state.seconds
         self.trail = descent.trail.plane(self.network)
@@ -203,13 +203,13 @@ class Course:
             self._draw_curves(descent, short)
 
     def _share_kept(self, descent: Descent, left: float) -> float:
-        """Return how much of the time that was left for all training is left if judging goes as it would go by now."""
+        """Return how much of the time that was left for all training is left, or more, if judging goes as it would by now."""
         network, quick = descent.network.to("cpu"), descent.head.quick
         descent.head.quick = False
         after = evidence.seconds_to_judge(network, self.prepared, self.plan, learned=True)
         descent.head.quick = quick
         network.to(self.device)
-        return max(0.0, 1 - max(0.0, after - self.after) / left)
+        return max(0.0, 1 - (after - self.after) / left)
 
     def _descent(self, network: Network, training: Part, plan: Plan, seconds: float | None, **options: Any) -> Descent:
         x, y = self.prepared.x, self.prepared.y

@@ -101,8 +101,8 @@ class Head(nn.Module, ABC):
     spelled: bool = False
     """Whether an answer is a text made part by part, of which `looked` tells what each part was made from."""
 
-    endless: bool = False
-    """Whether a network that has not learned much may find no end of its answers."""
+    unsteady: bool = False
+    """Whether finding an answer takes another time before the network has learned."""
 
     pools: bool = False
     """Whether `outputs` reads nothing of the features but `pooled(plan.pooling)`; then it can be fitted on cached vectors."""
@@ -149,7 +149,7 @@ class Head(nn.Module, ABC):
 
     @contextlib.contextmanager
     def brief(self, targets: Tensor) -> Iterator[None]:
-        """Let answers be no longer than these true ones while this lasts: an untrained network may find no end."""
+        """Let finding answers take no longer than these true ones would; an untrained network finds no end, or is never sure."""
         yield
 
     def looked(self, outputs: Tensor) -> list[Looked]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from warmer.networks.features import Features, FeatureSpec
 _TRUSTS, _TRIED, _BEAMS = (0.0, 0.25, 0.5, 0.75), 150, 10
 _SHORT = 0.5  # how much the spelling from before the sequence was read counts
 _LIKELY = 1e-3
+_FEW = 2  # tokens likely at a place where one is said, once a network has learned
 
 
 class OrderedHead(SpellingHead):
@@ -41,6 +44,7 @@ class OrderedHead(SpellingHead):
         self.shortcut = Readout(spec.channels[0], self.count) if len(spec.channels) > 1 else None
         self.grams = Grams(self.count)
         self.tried = len(_TRUSTS) * _TRIED if beams > 1 else 0
+        self.most = self.count
         self.register_buffer("trust", torch.tensor(0.0))
         self.register_buffer("usual", torch.tensor(0.0))
         self.scores = ("cer", "wer", "exact")
@@ -94,6 +98,15 @@ class OrderedHead(SpellingHead):
 
         return lost(logits) + sum(_SHORT * lost(some) for some in short)
 
+    @contextlib.contextmanager
+    def brief(self, targets: Tensor) -> Iterator[None]:
+        """Look at no more tokens a place than a network that has learned finds likely."""
+        self.most = _FEW
+        try:
+            yield
+        finally:
+            self.most = self.count
+
     def looked(self, outputs: Tensor) -> list[Looked]:
         """Return where on the likeliest way each token is said."""
         found = []
@@ -114,7 +127,8 @@ class OrderedHead(SpellingHead):
             arrays = logs.double().numpy()
             habit = Habit(self.grams, float(self.trust), float(self.usual)) if float(self.trust) else None
             beams = beams if habit is None else max(beams, _BEAMS)
-            return [prefix_search(one[:length], beams, habit) for one, length in zip(arrays, lengths, strict=True)]
+            pairs = zip(arrays, lengths, strict=True)
+            return [prefix_search(one[:length], beams, habit, self.most) for one, length in pairs]
         values, best = logs.max(-1)
         found: list[Candidates] = []
         for way, chances, length in zip(best, values, lengths, strict=True):
@@ -179,8 +193,15 @@ class Habit:
         return self.trust * (float(self.grams.chances(before)[token]) + self.usual)
 
 
-def prefix_search(logs: Array, beams: int, habit: Habit | None = None) -> Candidates:
-    """Return the likeliest texts, over all ways to say each, of log probabilities `[places, tokens]`."""
+def prefix_search(logs: Array, beams: int, habit: Habit | None = None, most: int | None = None) -> Candidates:
+    """Return the likeliest texts, over all ways to say each, of log probabilities `[places, tokens]`.
+
+    Args:
+        logs: nothing being token 0.
+        beams: texts kept from place to place.
+        habit: what usually follows what.
+        most: tokens looked at a place at the most; None: all that are likely at all.
+    """
     # prefix → log chance of ending in (nothing, a token)
     ends: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, NEVER)}
     told: dict[tuple[int, ...], float] = {(): 0.0}
@@ -191,7 +212,7 @@ def prefix_search(logs: Array, beams: int, habit: Habit | None = None) -> Candid
             before = grown.get(prefix, (NEVER, NEVER))
             grown[prefix] = (float(np.logaddexp(before[0], nothing)), float(np.logaddexp(before[1], token)))
 
-        likely = [int(t) for t in np.flatnonzero(row > math.log(_LIKELY)) if t != EMPTY]
+        likely = [int(t) for t in np.flatnonzero(row > math.log(_LIKELY)) if t != EMPTY][:most]
         for prefix, (nothing, token) in ends.items():
             add(prefix, float(np.logaddexp(nothing, token)) + row[EMPTY], NEVER)
             if prefix:

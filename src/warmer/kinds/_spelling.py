@@ -44,7 +44,7 @@ class SpellingHead(Head):
         beams: candidates kept while an answer is looked for.
     """
 
-    spelled = True
+    spelled = unsteady = True
 
     def __init__(self, tokens: Tokens, commonest: str, beams: int) -> None:
         super().__init__(1)

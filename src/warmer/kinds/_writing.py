@@ -31,8 +31,6 @@ class WritingHead(SpellingHead):
         smoothing: probability given to wrong tokens on purpose.
     """
 
-    endless = True
-
     def __init__(
         self,
         tokens: Tokens,
