@@ -24,7 +24,7 @@ from warmer.networks.features import Features, FeatureSpec
 _TRUSTS, _TRIED, _BEAMS = (0.0, 0.25, 0.5, 0.75), 150, 10
 _SHORT = 0.5  # how much the spelling from before the sequence was read counts
 _LIKELY = 1e-3
-_FEW = 2  # tokens likely at a place where one is said, once a network has learned
+_MOST, _FEW = 8, 2  # tokens looked at a place: at the most; by a network that has learned, where one is said
 
 
 class OrderedHead(SpellingHead):
@@ -44,7 +44,7 @@ class OrderedHead(SpellingHead):
         self.shortcut = Readout(spec.channels[0], self.count) if len(spec.channels) > 1 else None
         self.grams = Grams(self.count)
         self.tried = len(_TRUSTS) * _TRIED if beams > 1 else 0
-        self.most = self.count
+        self.most = _MOST
         self.register_buffer("trust", torch.tensor(0.0))
         self.register_buffer("usual", torch.tensor(0.0))
         self.scores = ("cer", "wer", "exact")
@@ -105,7 +105,7 @@ class OrderedHead(SpellingHead):
         try:
             yield
         finally:
-            self.most = self.count
+            self.most = _MOST
 
     def looked(self, outputs: Tensor) -> list[Looked]:
         """Return where on the likeliest way each token is said."""
@@ -193,14 +193,14 @@ class Habit:
         return self.trust * (float(self.grams.chances(before)[token]) + self.usual)
 
 
-def prefix_search(logs: Array, beams: int, habit: Habit | None = None, most: int | None = None) -> Candidates:
+def prefix_search(logs: Array, beams: int, habit: Habit | None = None, most: int = _MOST) -> Candidates:
     """Return the likeliest texts, over all ways to say each, of log probabilities `[places, tokens]`.
 
     Args:
         logs: nothing being token 0.
         beams: texts kept from place to place.
         habit: what usually follows what.
-        most: tokens looked at a place at the most; None: all that are likely at all.
+        most: tokens looked at a place at the most.
     """
     # prefix → log chance of ending in (nothing, a token)
     ends: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, NEVER)}
@@ -212,7 +212,9 @@ def prefix_search(logs: Array, beams: int, habit: Habit | None = None, most: int
             before = grown.get(prefix, (NEVER, NEVER))
             grown[prefix] = (float(np.logaddexp(before[0], nothing)), float(np.logaddexp(before[1], token)))
 
-        likely = [int(t) for t in np.flatnonzero(row > math.log(_LIKELY)) if t != EMPTY][:most]
+        likely = [int(t) for t in np.flatnonzero(row > math.log(_LIKELY)) if t != EMPTY]
+        if len(likely) > most:
+            likely = sorted(likely, key=lambda t: -row[t])[:most]
         for prefix, (nothing, token) in ends.items():
             add(prefix, float(np.logaddexp(nothing, token)) + row[EMPTY], NEVER)
             if prefix:
