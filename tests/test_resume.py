@@ -64,7 +64,7 @@ def test_a_killed_translator_goes_on_to_the_same_weights(tmp_path):
     other.write_text("\n".join(text[::-1] for text in texts))
     more = {
         "signature": "text -> text", "cut": "parts", "width": 32, "depth": 1, "writer_width": 32, "writer_depth": 1,
-        "batch": 8, "beams": 1, "advice": False,
+        "batch": 8, "beams": 1, "advice": False, "joins_left_out": 0.1,
     }  # fmt: skip
     whole = warmer.learn((str(one), str(other)), **SETTINGS, **more)
     assert whole.plan.optimizer == "muonw"

@@ -126,6 +126,11 @@ def _hidden(lengths: Tensor, columns: int, longest: float, drawn: Any) -> Tensor
     return found
 
 
+def reader(height: int) -> str:
+    """Return what reads lines of this height; an LSTM is the quicker one to learn with."""
+    return "lstm" if height >= FINE else "gru"
+
+
 def proposals(height: int, n: int) -> Proposal:
     """Propose how lines are learned."""
     seen = 90_000 if height >= FINE else 60_000
@@ -133,7 +138,7 @@ def proposals(height: int, n: int) -> Proposal:
     return {
         **exact,
         "ordered": (True, "pictures of one height and many widths: lines, written in the order in which they are read"),
-        "optimizer": ("muonw", "orthogonalised steps: a third of the epochs"),
+        "optimizer": ("muonw" if height >= FINE else "adamw", "for lines"),
         "epochs": (float(np.clip(seen / n, 8, 60)), f"about {seen:,} lines seen with {n:,} to learn from"),
         "batch": (16 if n < 3000 else 32, "lines a step"),
         "width": (256, "numbers a place"),

@@ -428,7 +428,7 @@ class Image(Kind):
         if self.settings:
             return HubEncoder(self.settings, self.mean, self.deviation, self.backbone.endswith(WITH_CLASSIFIER))
         if self.line:
-            reader = "lstm" if self.reader in ("auto", "bag") else self.reader
+            reader = _lines.reader(self.height) if self.reader in ("auto", "bag") else self.reader
             width = plan.width or 256
             return LineNet(self.channels, self.height, width, plan.depth or 2, plan.dropout, reader)
         if self.backbone:

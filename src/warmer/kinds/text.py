@@ -101,7 +101,9 @@ class Text(Kind):
     reader: str = option("auto", f"what reads a text: bag, {', '.join(BODIES)}")
     cut: str = option("auto", "how texts are cut into tokens: words, letters or parts (of words)")
     vocabulary: int = option(8000, "parts of words at the most")
-    joins_left_out: float = option(0.1, "chance of a join of letters to parts of words to be left out, while learning")
+    joins_left_out: float = option(
+        0.0, "chance of leaving a join of letters out, while learning; for few texts and much time"
+    )
     beams: int = option(5, "candidates kept while an answer is looked for")
     writer_width: int = option(128, "numbers a token of what writes an answer")
     writer_depth: int = option(0, "layers of what writes an answer; 0: by the texts")
@@ -338,7 +340,7 @@ class Text(Kind):
         if self.reading == "tokens":
             written = partner.sequential
             return {
-                "optimizer": ("muonw", "orthogonalised steps: a third of the epochs")
+                "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
                 if written
                 else ("adamw", "for networks that read sequences"),
                 "width": (128, "numbers a token"),
