@@ -338,15 +338,15 @@ class Text(Kind):
                 "label_smoothing": (0.1, "keeps a network from being too sure"),
             }
         if self.reading == "tokens":
-            written = partner.sequential
+            written, many = partner.sequential, n >= 10_000
             return {
-                "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
-                if written
+                "optimizer": ("muonw", "orthogonalised steps: fewer epochs, where a step is long beside them")
+                if written and many
                 else ("adamw", "for networks that read sequences"),
                 "width": (128, "numbers a token"),
                 "depth": (4 if written else 2, "layers"),
                 "dropout": (0.3, "silenced activations"),
-                "batch": (128 if n >= 10_000 else 32, "texts a step"),
+                "batch": (128 if many else 32, "texts a step"),
                 "epochs": (
                     float(np.clip(1_500_000 / n, 10, 60)),
                     f"about 1,500,000 texts seen with {n:,} to learn from",
