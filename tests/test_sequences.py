@@ -128,6 +128,13 @@ def test_chances_of_what_follows_add_up_to_one(texts, before):
     assert np.array_equal(again.chances(tuple(before)), grams.chances(tuple(before)))
 
 
+def test_of_many_likely_tokens_the_likeliest_are_looked_at():
+    logs = torch.tensor([[0.05, 0.2, 0.3, 0.45], [0.1, 0.2, 0.4, 0.3]]).double().log().numpy()
+    for most, tokens in ((1, {2, 3}), (2, {2, 3}), (3, {1, 2, 3})):
+        assert {token for text, _ in prefix_search(logs, 50, most=most) for token in text} == tokens
+    assert [1, 2] not in [text for text, _ in prefix_search(logs, 50, most=2)]
+
+
 def test_what_usually_follows_decides_where_a_letter_cannot_be_told():
     q, u, v = 3, 4, 5
     grams = Grams(6)
@@ -558,6 +565,26 @@ def test_lines_of_any_height_and_length_are_read_column_by_column(height):
     assert shown.shape == read.shape == (2, 32, 13)
     alone = network(Padded(values[1:, :30], mask[1:, :30])).maps[1]
     assert torch.allclose(read[1, :, :8], alone[0], atol=1e-5), "padding changes nothing"
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_line_is_measured_against_its_own_paper_and_ink(channels):
+    generator = np.random.default_rng(channels)
+    paper, ink = (generator.integers(low, high, (701, channels, 64)) for low, high in ((200, 230), (20, 120)))
+    line = np.where(generator.random(paper.shape) < 0.1, ink, paper).astype(np.uint8)
+    values = line / 255 - np.median(line / 255, axis=(0, 2), keepdims=True)
+    wanted = 3 * values / np.quantile(np.abs(values), 0.98)
+    found = _lines.batch([line], torch.device("cpu")).values[0].numpy()
+    assert np.abs(found - wanted).max() < 0.02 * wanted.std()
+
+
+def test_some_strokes_become_bolder_and_some_thinner():
+    lines = torch.zeros(3, 1, 9, 9)
+    lines[:, :, 4, 4] = -3.0  # ink is darker than paper
+    found = _lines._bolder(lines, torch.tensor([1.0, 0.3, -1.0]).view(-1, 1, 1, 1))
+    assert int((found[0] < 0).sum()) == 9
+    assert torch.equal(found[1], lines[1])
+    assert found[2, 0, 4, 4] > lines[2, 0, 4, 4]
 
 
 @pytest.mark.parametrize("height", [16, 64])

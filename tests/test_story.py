@@ -74,13 +74,13 @@ def test_a_budget_covers_everything(monkeypatch):
     assert model.evidence["seconds"] >= 20
 
 
-def test_a_training_ends_sooner_where_answers_have_no_end(monkeypatch):
-    """What judging takes is found out again with the answers of the network that has learned."""
+@pytest.mark.parametrize(("later", "shares"), [(34.0, (0.2, 0.55)), (1.0, (1.01, 1.2))])
+def test_a_training_makes_room_for_judging_as_it_goes_once_it_has_learned(monkeypatch, later, shares):
     asked, limits = [], []
 
     def seconds(network, prepared, plan, learned=False):
         asked.append((learned, network.head.quick))
-        return 34.0 if learned else 4.0
+        return later if learned else 4.0
 
     class Clocked(course.Descent):
         def done(self):
@@ -95,7 +95,7 @@ def test_a_training_ends_sooner_where_answers_have_no_end(monkeypatch):
         width=16, depth=1, writer_width=16, writer_depth=1, beams=1, batch=16,
     )  # fmt: skip
     assert asked == [(False, False), (True, False)]
-    assert limits[-1] < 0.55 * limits[0]
+    assert shares[0] < limits[-1] / limits[0] < shares[1]
     assert model.evidence["scores"]["exact"] >= 0
     asked.clear()
     warmer.learn("iris", minutes=1, advice=False, folds=1)

@@ -16,8 +16,8 @@ _STEM = 32
 FINE = 48
 """Rows from which on a line has pixels to spare; of smaller ones each counts."""
 
-_FEWER_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
-_STEPS = ((32, (2, 2)), (64, (2, 1)), (128, (2, 1)))
+_FINE_STEPS = ((32, (2, 2)), (64, (2, 1)), (128, (2, 1)))
+_SMALL_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
 """Channels, and the rows and columns of which one is kept, of each step after the stem."""
 
 
@@ -39,7 +39,7 @@ class LineNet(nn.Module):
         )
         self.layers = nn.ModuleList([stem])
         before, height = _STEM, math.ceil(height / 2)
-        for count, pool in _STEPS if fine else _FEWER_STEPS:
+        for count, pool in _FINE_STEPS if fine else _SMALL_STEPS:
             self.layers.append(ColumnLayer(before, count, pool=pool))
             if fine:
                 self.layers.append(ColumnLayer(count, count, residual=True))
