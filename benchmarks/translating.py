@@ -172,7 +172,7 @@ def pegasus(network: Network, plan: Plan) -> nn.Module:
         sizes |= {f"{side}_{name}": value for name, value in layers.items()}
     found = PegasusForConditionalGeneration(
         PegasusConfig(
-            **sizes, dropout=plan.dropout, attention_dropout=plan.dropout, pad_token_id=EMPTY, eos_token_id=END,
+            **sizes, dropout=plan.dropout, attention_dropout=0.0, pad_token_id=EMPTY, eos_token_id=END,
             decoder_start_token_id=BEGIN, forced_eos_token_id=None, scale_embedding=True, activation_function="gelu",
         )
     )  # fmt: skip
@@ -218,7 +218,7 @@ def _stacked(theirs: Any, ours: Any) -> None:
 
 def _dense(first: Any, second: Any, ours: Any) -> None:
     first.load_state_dict(ours.dense[0].state_dict())
-    second.load_state_dict(ours.dense[3].state_dict())
+    second.load_state_dict(ours.dense[2].state_dict())
 
 
 def _norms(theirs: Any, ours: Any, names: dict[str, str]) -> None:

@@ -47,7 +47,7 @@ def test_the_likeliest_way_is_found(tokens, places, seed):
 @torch.no_grad()
 def test_looks_are_what_attention_uses():
     torch.manual_seed(0)
-    attention = Attention(16, 4, 0.0).eval()
+    attention = Attention(16, 4).eval()
     x, other = torch.randn(2, 3, 16), torch.randn(2, 5, 16)
     keys, values = attention.offered(other)
     mask = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])[:, None, None, :]

@@ -30,7 +30,7 @@ from warmer.kinds._writing import WritingHead, best
 from warmer.networks.crossentropy import linear_cross_entropy
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.lines import LineNet
-from warmer.networks.sequences import BODIES, Attention, body
+from warmer.networks.sequences import BODIES, body
 from warmer.networks.sound import LogMel
 from warmer.networks.writing import Incremental, Writer
 from warmer.report import page
@@ -217,18 +217,6 @@ def test_the_loss_of_many_outputs_is_torch_s(smoothing, precise, far):
     for one, other in zip(torch.autograd.grad((found * each).sum(), given), wanted, strict=True):
         assert one.dtype == other.dtype
         assert (one - other).norm() <= far * other.norm()
-
-
-@pytest.mark.parametrize("causal", [False, True])
-def test_attention_that_drops_looks_is_attention(causal):
-    torch.manual_seed(0)
-    attention = Attention(32, 4, 0.25).train()
-    x, mask = torch.randn(3, 7, 32), torch.arange(7) < torch.tensor([7, 4, 1])[:, None]
-    given = None if causal else mask[:, None, None]
-    told = torch.stack([attention(x, attention.offered(x), given, causal) for _ in range(3000)]).mean(0)
-    calm = attention.eval()(x, attention.offered(x), given, causal)
-    assert not torch.equal(told, calm)
-    assert torch.allclose(told, calm, atol=0.03)
 
 
 def test_writing_step_by_step_is_writing_at_once():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
@@ -28,12 +29,11 @@ class Attention(nn.Module):
     Args:
         width: of both sequences.
         heads: ways of looking; divides `width`.
-        dropout: share of looks ignored in training.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.drop = heads, Dropout(dropout)
+        self.heads = heads
         self.ask, self.offer, self.out = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
 
     def offered(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,8 @@ class Attention(nn.Module):
 
     def looks(self, x: Tensor, keys: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return how much each place of `x` looks at each place that offered `keys`, `[batch, heads, length, places]`."""
-        return _looks(self.split(self.ask(x)), keys, mask)
+        found = self.split(self.ask(x)) * keys.shape[-1] ** -0.5 @ keys.transpose(-1, -2)
+        return (found if mask is None else found.masked_fill(~mask, float("-inf"))).softmax(-1)
 
     def split(self, x: Tensor) -> Tensor:
         """Return `[batch, length, width]` as `[batch, heads, length, width / heads]`."""
@@ -54,37 +55,29 @@ class Attention(nn.Module):
     ) -> Tensor:
         """Return what each place of `x` finds among the keys and values; `mask` is True where it may look."""
         asked, (keys, values) = self.split(self.ask(x)), offered
-        if self.training and self.drop.share:  # torch's own draws its dropout several times as slowly
-            found = self.drop(_looks(asked, keys, mask, causal)) @ values
-        else:
-            found = F.scaled_dot_product_attention(asked, keys, values, attn_mask=mask, is_causal=causal)
+        found = F.scaled_dot_product_attention(asked, keys, values, attn_mask=mask, is_causal=causal)
         answer: Tensor = self.out(found.transpose(1, 2).flatten(2))
         return answer
-
-
-def _looks(asked: Tensor, keys: Tensor, mask: Tensor | None, causal: bool = False) -> Tensor:
-    """Return how much each place looks at each other, `[batch, heads, length, places]`; `causal`: at none after it."""
-    found = (asked * keys.shape[-1] ** -0.5) @ keys.transpose(-1, -2)
-    if causal:
-        later = torch.ones(found.shape[-2:], dtype=torch.bool, device=found.device).triu(1)
-        mask = ~later if mask is None else mask & ~later
-    return (found if mask is None else found.masked_fill(~mask, float("-inf"))).softmax(-1)
 
 
 class Dense(nn.Sequential):
     """Two dense layers, the inner one bent."""
 
-    def __init__(self, width: int, inner: int, dropout: float) -> None:
-        super().__init__(nn.Linear(width, inner), nn.GELU(), Dropout(dropout), nn.Linear(inner, width))
+    def __init__(self, width: int, inner: int) -> None:
+        layers = {"0": nn.Linear(width, inner), "1": nn.GELU(), "3": nn.Linear(inner, width)}  # as in older model files
+        super().__init__(OrderedDict(layers))
 
 
 class _Reader(nn.Module):
-    """One layer of a transformer that reads: attention, then two dense layers, each added to what came in."""
+    """One layer of a transformer that reads: attention, then two dense layers, each added to what came in.
+
+    Only what is added is dropped: dropping looks and inner activations, too, made translators learn later and no better.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention, self.dense = Attention(width, heads, dropout), Dense(width, 2 * width, dropout)
+        self.attention, self.dense = Attention(width, heads), Dense(width, 2 * width)
         self.drop = Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

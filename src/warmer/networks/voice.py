@@ -73,7 +73,7 @@ class _Block(nn.Module):
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.look = Attention(width, heads_of(width), 0.0)
+        self.look = Attention(width, heads_of(width))
         self.wide = nn.Conv1d(width, 2 * width, 5, padding=2 * dilation, dilation=dilation)
         self.narrow = nn.Conv1d(2 * width, width, 1)
 

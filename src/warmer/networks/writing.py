@@ -18,8 +18,8 @@ class _Writer(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
-        self.written, self.read = Attention(width, heads, dropout), Attention(width, heads, dropout)
-        self.dense, self.drop = Dense(width, 2 * width, dropout), Dropout(dropout)
+        self.written, self.read = Attention(width, heads), Attention(width, heads)
+        self.dense, self.drop = Dense(width, 2 * width), Dropout(dropout)
 
     def forward(self, x: Tensor, read: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         seen = self.norm1(x)
@@ -164,7 +164,7 @@ class Incremental:
             one.values[:, :, start:end] = layer.written.split(values)
             x = x + self._looked(layer.written, ask, one.keys[:, :, :end], one.values[:, :, :end], self.descent)
             x = x + self._read(layer.read, layer.read.ask(layer.norm2(x)), *one.read)
-            x = x + layer.dense[3](layer.dense[1](layer.dense[0](layer.norm3(x))))
+            x = x + layer.dense(layer.norm3(x))
         x = x.flatten(0, 1) if going is None else x[going]
         return torch.addmm(
             self.writer.bias, self.writer.norm(x), self.writer.table.weight.t(), out=self.logits[: len(x)]
