@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import platform
 import time
 from collections.abc import Mapping
@@ -98,7 +97,7 @@ def seconds_to_judge(network: Network, prepared: Prepared, plan: Plan, learned: 
     began = time.perf_counter()
     judged = Judgement(network, prepared.x, prepared.y, few, torch.device("cpu"), plan)
     seen = time.perf_counter()
-    with contextlib.nullcontext() if learned else head.brief(judged.targets):
+    with head.rehearsal(judged.targets, learned):
         head.answers(judged.outputs())
     each, answered = (seen - began) / len(few.rows), (time.perf_counter() - seen) / len(few.rows)
     computed = len(rows) + len(prepared.rows(_split.VALIDATION)) + _LOOKED_AT

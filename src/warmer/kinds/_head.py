@@ -148,8 +148,11 @@ class Head(nn.Module, ABC):
         """See the training targets once, before training; for example to note how often each category occurs."""
 
     @contextlib.contextmanager
-    def brief(self, targets: Tensor) -> Iterator[None]:
-        """Let finding answers take no longer than these true ones would; an untrained network finds no end, or is never sure."""
+    def rehearsal(self, targets: Tensor, learned: bool) -> Iterator[None]:
+        """Let finding answers take as long as a finished network will need for these true ones.
+
+        One that has not `learned` would find no end, or never be sure; and what calibration decides may take its time.
+        """
         yield
 
     def looked(self, outputs: Tensor) -> list[Looked]:

@@ -16,6 +16,9 @@ from warmer.plan import Proposal
 _TALLEST = 64
 _INK, _DARK, _FAINT = 0.98, 3.0, 0.06
 _WAVER, _NOISE = 1.8, 0.2
+_SLANT, _SIZE, _STRETCH = 0.5, 0.3, 0.3
+_SLANT_SMALL, _SIZE_SMALL, _STRETCH_SMALL = 0.35, 0.12, 0.15
+_TURN, _SHIFT = 0.02, 0.09
 _BITS, _LONGEST_BIT = 3, 0.12
 _LONG, _VARIED, _EVEN = 1.8, 1.3, 1.15
 
@@ -60,35 +63,55 @@ def _ranked(counts: Array, share: float) -> Array:
 
 
 def augment(lines: Any, generator: torch.Generator) -> Padded:
-    """Write each line as another hand might have: slanted, turned and stretched.
+    """Write each line as another hand might have: slanted, turned, larger or smaller.
 
     Lines of many pixels waver, too, become bolder or thinner, and lose bits; in small ones that would be another letter.
     """
     values, mask = lines
     x: Tensor = values.permute(0, 2, 3, 1)
     n, channels, height, width = x.shape
+    fine = height >= FINE
 
     def drawn(low: float, high: float, *shape: int) -> Tensor:
         return torch.empty(n, *shape).uniform_(low, high, generator=generator).to(x.device)
 
-    slant, turn = drawn(-0.35, 0.35), drawn(-0.02, 0.02)
-    theta = torch.zeros(n, 2, 3, device=x.device)
-    theta[:, 0, 0], theta[:, 0, 1] = drawn(0.97, 1.03), slant * height / width
-    theta[:, 1, 0], theta[:, 1, 1], theta[:, 1, 2] = turn * width / height, drawn(0.9, 1.15), drawn(-0.08, 0.08)
-    stretch = float(torch.empty(1).uniform_(0.85, 1.15, generator=generator))
-    longer = max(8, round(width * stretch))
-    grid = nn.functional.affine_grid(theta, [n, channels, height, longer], align_corners=False)
-    if height >= FINE:
-        grid = grid + _wavering((n, height, longer), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
+    # Lines of a batch are of about one length, and are made longer or shorter together, so that little of it is padding.
+    most = _STRETCH if fine else _STRETCH_SMALL
+    longer = float(torch.empty(1).uniform_(-most, most, generator=generator).exp()) * drawn(-most / 3, most / 3).exp()
+    lengths = mask.sum(1) * longer
+    columns = max(8, round(float(lengths.max())))
+    lengths = lengths.round().clamp(min=1, max=columns)
+    theta = _placed(drawn, columns / (width * longer), height / width, columns / height, fine)
+    grid = nn.functional.affine_grid(theta, [n, channels, height, columns], align_corners=False)
+    if fine:
+        grid = grid + _wavering((n, height, columns), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
     found = nn.functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
-    lengths = (mask.sum(1).float() * longer / width).round().clamp(min=1)
-    kept = torch.arange(longer, device=x.device).unsqueeze(0) < lengths.unsqueeze(1)
+    kept = torch.arange(columns, device=x.device).unsqueeze(0) < lengths.unsqueeze(1)
     seen = kept
-    if height >= FINE:
+    if fine:
         found = _bolder(found, drawn(-1, 1, 1, 1, 1))
-        seen = kept & ~_hidden(lengths, longer, height * _LONGEST_BIT, drawn)
+        seen = kept & ~_hidden(lengths, columns, height * _LONGEST_BIT, drawn)
     found = found * drawn(0.7, 1.3, 1, 1, 1) + _NOISE * torch.randn(found.shape, generator=generator).to(x.device)
     return Padded(found.permute(0, 3, 1, 2) * seen[:, :, None, None], kept)
+
+
+def _placed(drawn: Any, along: Tensor, before: float, after: float, fine: bool) -> Tensor:
+    """Return affine maps `[n, 2, 3]` from the places of new lines to those of old ones, in the units of a sampling grid.
+
+    Args:
+        drawn: makes a random number a line.
+        along: new columns over old ones and over how much longer each line becomes, `[n]`; lines begin where they began.
+        before: rows over columns of the old lines.
+        after: columns over rows of the new lines.
+        fine: whether there are pixels to spare.
+    """
+    slant, size = (_SLANT, _SIZE) if fine else (_SLANT_SMALL, _SIZE_SMALL)
+    theta = along.new_zeros(len(along), 2, 3)
+    theta[:, 0, 0], theta[:, 0, 2] = along, along - 1
+    theta[:, 0, 1] = drawn(-slant, slant) * before
+    theta[:, 1, 0] = drawn(-_TURN, _TURN) * after
+    theta[:, 1, 1], theta[:, 1, 2] = drawn(-size, size).exp(), drawn(-_SHIFT, _SHIFT)
+    return theta
 
 
 def _wavering(size: tuple[int, int, int], generator: torch.Generator) -> Tensor:

@@ -99,13 +99,17 @@ class OrderedHead(SpellingHead):
         return lost(logits) + sum(_SHORT * lost(some) for some in short)
 
     @contextlib.contextmanager
-    def brief(self, targets: Tensor) -> Iterator[None]:
-        """Look at no more tokens a place than a network that has learned finds likely."""
-        self.most = _FEW
+    def rehearsal(self, targets: Tensor, learned: bool) -> Iterator[None]:
+        """Look at what usually follows what, too, and at no more tokens a place than a network that has learned finds likely."""
+        trust = float(self.trust)
+        self.most = _MOST if learned else _FEW
+        self.trust.fill_(_TRUSTS[-1] if self.beams > 1 else trust)
         try:
             yield
         finally:
             self.most = _MOST
+            self.trust.fill_(trust)
+            self.memory.clear()
 
     def looked(self, outputs: Tensor) -> list[Looked]:
         """Return where on the likeliest way each token is said."""

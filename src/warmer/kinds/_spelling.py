@@ -140,7 +140,7 @@ class SpellingHead(Head):
 
         few = min(_SHUFFLED, len(outputs))
         truths = self.truths(targets[:few])
-        answers = self.answers(outputs[:few])
+        answers = self.answers(outputs)[:few]  # those of all have been looked for before
         swapped = answers[np.random.default_rng(0).permutation(few)]
         lead = scores.get(self.scores[0])
         shown = [{"truth": t, "answer": a} for t, a in zip(truths[:20], answers[:20], strict=True)]

@@ -100,10 +100,11 @@ class WritingHead(SpellingHead):
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @contextlib.contextmanager
-    def brief(self, targets: Tensor) -> Iterator[None]:
-        """Write no more tokens than these texts have on average."""
+    def rehearsal(self, targets: Tensor, learned: bool) -> Iterator[None]:
+        """Write no more tokens than these texts have on average, unless the network has learned when to end."""
         longest = self.longest
-        self.longest = max(1, round(float((targets != EMPTY).sum(1).float().mean())))
+        if not learned:
+            self.longest = max(1, round(float((targets != EMPTY).sum(1).float().mean())))
         try:
             yield
         finally:
