@@ -88,7 +88,7 @@ def test_whitening_makes_neighbouring_pixels_uncorrelated():
 
 def test_orthogonalised_steps_have_about_one_length_in_every_direction():
     torch.manual_seed(0)
-    for shape in ((8, 30), (30, 8)):
+    for shape in ((3, 8, 30), (3, 30, 8)):
         lengths = torch.linalg.svdvals(optimisers.orthogonalise(torch.randn(shape), 5))
         assert lengths.min() > 0.5
         assert lengths.max() < 1.3

@@ -283,7 +283,7 @@ class Muon(Plain):
             state["momentum"].mul_(self.MOMENTUM).add_(p.grad)
             direction = p.grad.add(state["momentum"], alpha=self.MOMENTUM)
             p.mul_(len(p) ** 0.5 / p.norm().clamp(min=1e-12))
-            p.add_(orthogonalise(direction.reshape(len(p), -1), self.STEPS).view_as(p), alpha=-group["lr"])
+            p.add_(orthogonalise(direction.reshape(1, len(p), -1), self.STEPS).view_as(p), alpha=-group["lr"])
 
     def _adam_step(self, params: Iterable[Tensor], group: dict[str, Any]) -> None:
         for p in params:
@@ -356,15 +356,15 @@ class MuonW(Muon):
 
 
 def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
-    """Return nearly the closest matrices whose rows (or columns) are orthogonal and of length one, `[…, rows, columns]`.
+    """Return nearly the closest matrices whose rows (or columns) are orthogonal and of length one, `[n, rows, columns]`.
 
     Newton–Schulz iteration with Jordan's quintic; singular values end between about 0.7 and 1.2.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-12)
-    tall = x.shape[-2] > x.shape[-1]
+    tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     for _ in range(steps):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
