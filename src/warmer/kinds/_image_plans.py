@@ -94,7 +94,7 @@ def whole(side: int, n: int) -> Proposal:
     """Propose a ConvNet that keeps what lies where, for pictures that are answered in words."""
     return {
         **_COMMON,
-        "optimizer": ("adamw", "for networks that write"),
+        "optimizer": ("muonw", "orthogonalised steps: it is found out sooner where to look"),
         "epochs": (float(np.clip(120_000 / n, 8, 90)), f"about 120,000 pictures seen with {n:,} to learn from"),
         "batch": (64, "pictures a step"),
         "width": (32, "channels of the first group"),
