@@ -24,6 +24,9 @@ _SMALL_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
 class LineNet(nn.Module):
     """A picture of one line through convolutions, then its columns through what reads sequences.
 
+    Of a line with pixels to spare the highest value in each column is kept (Retsinas et al. 2022, arXiv 2404.11339), of a
+    smaller one all of them.
+
     Args:
         channels, height: of the picture.
         width, depth: numbers a place, and layers, of what reads the columns.
@@ -45,7 +48,8 @@ class LineNet(nn.Module):
                 self.layers.append(ColumnLayer(count, count, residual=True))
             before, height = count, math.ceil(height / pool[0])
         self.drop = Dropout(dropout)
-        self.entry = nn.Linear(before * height, width)
+        self.highest = fine
+        self.entry = nn.Linear(before if fine else before * height, width)
         self.body = body(reader, width, depth, dropout)
 
     def forward(self, x: Any) -> Features:
@@ -65,6 +69,8 @@ class LineNet(nn.Module):
         found, mask = plane
         for layer in self.layers:
             found, mask = layer(found, mask)
-        found = self.drop(torch.relu(self.entry(found.flatten(1, 2).transpose(1, 2))))
+        # Of pixels to spare, how high in its column a stroke lies is left out: hands differ in that.
+        found = found.amax(2) if self.highest else found.flatten(1, 2)
+        found = self.drop(torch.relu(self.entry(found.transpose(1, 2))))
         read: Tensor = self.body(found, mask > 0)
         return Features((found.transpose(1, 2), read.transpose(1, 2)), mask > 0)
