@@ -161,9 +161,7 @@ def proposals(height: int, n: int) -> Proposal:
     return {
         **exact,
         "ordered": (True, "pictures of one height and many widths: lines, written in the order in which they are read"),
-        "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
-        if height >= FINE
-        else ("adamw", "small letters have not been tried otherwise"),
+        "optimizer": ("muonw", "orthogonalised steps: fewer epochs"),
         "epochs": (float(np.clip(seen / n, 8, 60)), f"about {seen:,} lines seen with {n:,} to learn from"),
         "batch": (16 if n < 3000 else 32, "lines a step"),
         "width": (256, "numbers a place"),

@@ -269,9 +269,10 @@ class Audio(Kind):
             "validations": (20, "times some sounds are judged, at the most"),
         }
         if self.in_order:
-            seen = float(np.clip(100_000 / n, 10, 60))
+            seen = float(np.clip(60_000 / n, 10, 60))
             return {
                 **common,
+                "optimizer": ("muonw", "orthogonalised steps: fewer epochs"),
                 "ordered": (True, "what is said is said in the order in which it is heard"),
                 "epochs": (seen, f"about {seen * n:,.0f} sounds heard"),
                 "learning_rate": (2e-3, "for networks that read sequences"),
