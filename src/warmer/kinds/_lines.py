@@ -17,7 +17,7 @@ _TALLEST = 48
 _INK, _DARK, _FAINT = 0.98, 3.0, 0.06
 _WAVER, _NOISE = 1.8, 0.2
 _SLANT, _SIZE, _STRETCH = 0.5, 0.3, 0.3
-_SLANT_SMALL, _SIZE_SMALL, _STRETCH_SMALL = 0.35, 0.2, 0.15
+_SLANT_SMALL, _SIZE_SMALL, _STRETCH_SMALL = 0.35, 0.12, 0.15
 _TURN, _SHIFT = 0.02, 0.09
 _BITS, _LONGEST_BIT = 3, 0.12
 _LONG, _VARIED, _EVEN = 1.8, 1.3, 1.15
@@ -63,9 +63,9 @@ def _ranked(counts: Array, share: float) -> Array:
 
 
 def augment(lines: Any, generator: torch.Generator) -> Padded:
-    """Write each line as another hand might have: slanted, turned, wavering, larger or smaller.
+    """Write each line as another hand might have: slanted, turned, larger or smaller.
 
-    Lines of many pixels become bolder or thinner, too, and lose bits; in small ones that would be another letter.
+    Lines of many pixels waver, too, become bolder or thinner, and lose bits; in small ones that would be another letter.
     """
     values, mask = lines
     x: Tensor = values.permute(0, 2, 3, 1)
@@ -83,7 +83,8 @@ def augment(lines: Any, generator: torch.Generator) -> Padded:
     lengths = lengths.round().clamp(min=1, max=columns)
     theta = _placed(drawn, columns / (width * longer), height / width, columns / height, fine)
     grid = nn.functional.affine_grid(theta, [n, channels, height, columns], align_corners=False)
-    grid = grid + _wavering((n, height, columns), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
+    if fine:
+        grid = grid + _wavering((n, height, columns), generator).to(x.device) * drawn(0, 1, 1, 1, 1)
     found = nn.functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
     kept = torch.arange(columns, device=x.device).unsqueeze(0) < lengths.unsqueeze(1)
     seen = kept
@@ -160,7 +161,9 @@ def proposals(height: int, n: int) -> Proposal:
     return {
         **exact,
         "ordered": (True, "pictures of one height and many widths: lines, written in the order in which they are read"),
-        "optimizer": ("muonw", "orthogonalised steps: fewer epochs"),
+        "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
+        if height >= FINE
+        else ("adamw", "orthogonalised steps learn small letters sooner, and in the end by heart"),
         "epochs": (float(np.clip(seen / n, 8, 60)), f"about {seen:,} lines seen with {n:,} to learn from"),
         "batch": (16 if n < 3000 else 32, "lines a step"),
         "width": (256, "numbers a place"),
