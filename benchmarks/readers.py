@@ -30,13 +30,15 @@ def main() -> None:
     parser.add_argument("--signature")
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], help="FIELD=VALUE of the plan")
     options = parser.parse_args()
+    wishes: dict[str, Any] = dict(pair.split("=", 1) for pair in options.set)
     source: Any = ordered(4000) if options.examples == "order" else options.examples
     is_text = not (options.signature or "").startswith("audio")
     for reader in [*BODIES, *(["bag"] if is_text else [])]:
         model = warmer.learn(
             source, options.y or (), signature=options.signature, encoder=reader, minutes=options.minutes,
-            threads=options.threads, advice=False,
+            threads=options.threads, advice=False, **wishes,
         )  # fmt: skip
         found = ", ".join(f"{name} {value:.4f}" for name, value in list(model.evidence["scores"].items())[:3])
         passes = model.history[-1]["epoch"]

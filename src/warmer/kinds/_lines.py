@@ -13,7 +13,6 @@ from warmer.kinds._contract import Array, Padded, padded
 from warmer.networks.lines import FINE
 from warmer.plan import Proposal
 
-_TALLEST = 48
 _INK, _DARK, _FAINT = 0.98, 3.0, 0.06
 _WAVER, _NOISE = 1.8, 0.2
 _SLANT, _SIZE, _STRETCH = 0.5, 0.3, 0.3
@@ -32,8 +31,8 @@ def are_lines(sizes: Array) -> bool:
 
 
 def height_of(sizes: Array) -> int:
-    """Return the height to keep, 48 pixels at the most."""
-    return int(min(_TALLEST, np.median(sizes[:, 1])))
+    """Return the height to keep: no more than lines need to have pixels to spare."""
+    return int(min(FINE, np.median(sizes[:, 1])))
 
 
 def batch(arrays: Sequence[Array], device: torch.device) -> Padded:
