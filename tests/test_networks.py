@@ -157,6 +157,22 @@ def test_muon_with_weight_decay_pulls_on_matrices_alone():
         assert torch.allclose(p, before[name] * (1 if p.dim() < 2 else 1 - 0.01 * 0.1)), name
 
 
+@pytest.mark.parametrize("name", ["adamw", "muonw", "muon", "sgd"])
+def test_an_encoder_that_has_learned_takes_shorter_steps_by_every_optimiser(name):
+    network = nn.ModuleDict(
+        {"encoder": nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 4)), "head": nn.Linear(4, 2)}
+    )
+    peaks = {}
+    for rate in (1.0, 0.5):
+        made = optimisers.make(network, Plan(optimizer=name, encoder_rate=rate, learning_rate=0.01))
+        peaks[rate] = {p: group["peak"] for group in made.param_groups for p in group["params"]}
+    first, *_, last = network["encoder"].parameters()
+    shares = {p: peaks[0.5][p] / peaks[1.0][p] for p in network.parameters()}
+    assert shares[first] == pytest.approx(0.05)
+    assert shares[last] == pytest.approx(0.5)
+    assert all(shares[p] == 1 for p in network["head"].parameters())
+
+
 def test_memory_is_kept_for_a_while_and_given_back_even_after_an_error(monkeypatch):
     from warmer.training import memory
 

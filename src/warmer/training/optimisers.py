@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -57,9 +57,10 @@ def make(network: nn.Module, plan: Plan) -> Plain:
     if plan.optimizer == "muon":
         filters = [p for _, p in named if p.dim() == 4]
         matrices = [p for _, p in named if p.dim() >= 2 and p.dim() != 4]
-        return Muon(filters, matrices, [p for _, p in named if p.dim() < 2], plan.learning_rate, plan.weight_decay)
+        vectors = [p for _, p in named if p.dim() < 2]
+        return Muon(filters, matrices, vectors, plan.learning_rate, plan.weight_decay, _shares(named, plan))
     if plan.optimizer == "muonw":
-        return MuonW(network, plan.learning_rate, plan.weight_decay)
+        return MuonW(network, plan.learning_rate, plan.weight_decay, _shares(named, plan))
     groups = _groups(named, plan)
     if plan.optimizer == "sgd":
         return SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0)
@@ -107,21 +108,29 @@ def proposals(n: int, size: int, sorts: bool) -> Proposal:
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str, Any]]:
-    """Return groups by learning rate and weight decay.
+    """Return groups by learning rate and weight decay."""
+    shares = _shares(named, plan)
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for _, p in named:
+        key = plan.learning_rate * shares[p], plan.weight_decay if p.dim() >= 2 else 0.0
+        found.setdefault(key, []).append(p)
+    return [{"params": ps, "weight_decay": decay, "peak": rate, "lr": rate} for (rate, decay), ps in found.items()]
+
+
+def _shares(named: list[tuple[str, nn.Parameter]], plan: Plan) -> dict[nn.Parameter, float]:
+    """Return at what share of the learning rate each parameter learns.
 
     Where the plan has a rate of its own for the encoder, its first layers learn at a tenth of that of its last ones:
     what they look for is of use for any pictures, and little of it has to change (Howard and Ruder 2018, arXiv 1801.06146).
     """
     inside = [name for name, _ in named if name.startswith("encoder.")]
     depth = {name: 1 - place / max(1, len(inside) - 1) for place, name in enumerate(inside)}
-    found: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, p in named:
-        share = 1.0
-        if name in depth and plan.encoder_rate != 1:
-            share = plan.encoder_rate * 0.1 ** (round(depth[name] * _STEPS_DOWN) / _STEPS_DOWN)
-        key = plan.learning_rate * share, plan.weight_decay if p.dim() >= 2 else 0.0
-        found.setdefault(key, []).append(p)
-    return [{"params": ps, "weight_decay": decay, "peak": rate, "lr": rate} for (rate, decay), ps in found.items()]
+    found = dict.fromkeys((p for _, p in named), 1.0)
+    if plan.encoder_rate != 1:
+        for name, p in named:
+            if name in depth:
+                found[p] = plan.encoder_rate * 0.1 ** (round(depth[name] * _STEPS_DOWN) / _STEPS_DOWN)
+    return found
 
 
 class BFGS(Plain):
@@ -238,6 +247,7 @@ class Muon(Plain):
         matrices, vectors: everything else, for Adam; its learning rate is `rate * ADAM`.
         rate: learning rate of the filters, relative to their length.
         weight_decay: decoupled, on `matrices`.
+        shares: parameter → at what share of the learning rate it learns; others at all of it.
     """
 
     MOMENTUM = 0.6
@@ -251,17 +261,22 @@ class Muon(Plain):
         vectors: list[nn.Parameter],
         rate: float,
         weight_decay: float,
+        shares: Mapping[nn.Parameter, float] | None = None,
     ) -> None:
         kinds = (
             ("filters", filters, rate, 0.0),
             ("adam", matrices, rate * self.ADAM, weight_decay),
             ("adam", vectors, rate * self.ADAM, 0.0),
         )
-        groups = [
-            {"params": params, "kind": kind, "peak": lr, "lr": lr, "weight_decay": decay}
-            for kind, params, lr, decay in kinds
-            if params
-        ]
+        groups: list[dict[str, Any]] = []
+        for kind, params, lr, decay in kinds:
+            alike: dict[float, list[nn.Parameter]] = {}
+            for p in params:
+                alike.setdefault(lr * (shares or {}).get(p, 1.0), []).append(p)
+            groups += [
+                {"params": some, "kind": kind, "peak": peak, "lr": peak, "weight_decay": decay}
+                for peak, some in alike.items()
+            ]
         super().__init__(groups, {})
 
     @torch.no_grad()
@@ -312,6 +327,7 @@ class MuonW(Muon):
         network: whose parameters are trained.
         rate: learning rate.
         weight_decay: decoupled, on everything that is no vector.
+        shares: parameter → at what share of the learning rate it learns; others at all of it.
     """
 
     MOMENTUM = 0.95
@@ -320,7 +336,13 @@ class MuonW(Muon):
     LENGTH = 0.2
     """Root mean square of the numbers in a usual step of Adam at a learning rate of one."""
 
-    def __init__(self, network: nn.Module, rate: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        rate: float,
+        weight_decay: float,
+        shares: Mapping[nn.Parameter, float] | None = None,
+    ) -> None:
         inner = {
             p: None
             for module in network.modules()
@@ -330,7 +352,7 @@ class MuonW(Muon):
         }
         others = [p for p in network.parameters() if p.requires_grad and p not in inner]
         matrices, vectors = ([p for p in others if (p.dim() >= 2) is flat] for flat in (True, False))
-        super().__init__(list(inner), matrices, vectors, rate, weight_decay)
+        super().__init__(list(inner), matrices, vectors, rate, weight_decay, shares)
         for group in self.param_groups:
             if group["kind"] == "filters":
                 group["weight_decay"] = weight_decay
