@@ -18,6 +18,7 @@ _WAVER, _NOISE = 1.8, 0.2
 _SLANT, _SIZE, _STRETCH = 0.5, 0.3, 0.3
 _SLANT_SMALL, _SIZE_SMALL, _STRETCH_SMALL = 0.35, 0.12, 0.15
 _TURN, _SHIFT = 0.02, 0.09
+_HIGHER = 2
 _BITS, _LONGEST_BIT = 3, 0.12
 _LONG, _VARIED, _EVEN = 1.8, 1.3, 1.15
 
@@ -94,6 +95,15 @@ def augment(lines: Any, generator: torch.Generator) -> Padded:
     return Padded(found.permute(0, 3, 1, 2) * seen[:, :, None, None], kept)
 
 
+def views(lines: Any) -> list[Any]:
+    """Return the views over which what is read in lines is averaged: of many pixels, also written higher and lower."""
+    values, mask = lines
+    if values.shape[3] < FINE:
+        return [lines]
+    moved = nn.functional.pad(values, (_HIGHER, _HIGHER))
+    return [lines, *(Padded(moved[..., start : start + values.shape[3]], mask) for start in (0, 2 * _HIGHER))]
+
+
 def _placed(drawn: Any, along: Tensor, before: float, after: float, fine: bool) -> Tensor:
     """Return affine maps `[n, 2, 3]` from the places of new lines to those of old ones, in the units of a sampling grid.
 
@@ -153,9 +163,11 @@ def reader(height: int) -> str:
     return "lstm" if height >= FINE else "gru"
 
 
-def proposals(height: int, n: int) -> Proposal:
-    """Propose how lines are learned."""
-    seen = 90_000 if height >= FINE else 60_000
+def proposals(height: int, n: int, minutes: float | None) -> Proposal:
+    """Propose how lines are learned: where the minutes are given, they decide how often."""
+    seen, most = (90_000 if height >= FINE else 60_000), 60
+    if minutes is not None and height >= FINE:
+        seen, most = 3 * seen, 3 * most
     exact: Proposal = {"precision": ("fp32", "of small letters every shade counts")} if height < FINE else {}
     return {
         **exact,
@@ -163,7 +175,7 @@ def proposals(height: int, n: int) -> Proposal:
         "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
         if height >= FINE
         else ("adamw", "orthogonalised steps learn small letters sooner, and in the end by heart"),
-        "epochs": (float(np.clip(seen / n, 8, 60)), f"about {seen:,} lines seen with {n:,} to learn from"),
+        "epochs": (float(np.clip(seen / n, 8, most)), f"about {seen:,} lines seen with {n:,} to learn from"),
         "batch": (16 if n < 3000 else 32, "lines a step"),
         "width": (256, "numbers a place"),
         "depth": (2, "layers of what reads them"),

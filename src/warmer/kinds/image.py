@@ -377,6 +377,8 @@ class Image(Kind):
 
     def view(self, batch: Any) -> list[Any]:
         """Return the views over which an answer is averaged."""
+        if self.line:
+            return _lines.views(batch)
         if not self.views or self.whole:
             return [batch]
         found = [batch, batch.flip(3)] if self.flips else [batch]
@@ -393,7 +395,7 @@ class Image(Kind):
         if role == "y":
             return _plans.generated(self._method(), n) if self.generated else {}
         if self.line:
-            return _lines.proposals(self.height, n)
+            return _lines.proposals(self.height, n, minutes)
         side, colour = min(self.height, self.width), self.channels == 3
         if self.latent:
             return _plans.told(n)

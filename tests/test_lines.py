@@ -1,0 +1,149 @@
+"""Lines of writing: how they are told, changed while they are learned, normalised and read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import warmer
+from warmer.kinds import _lines
+from warmer.kinds._contract import Padded
+from warmer.networks.blocks import OwnNorm
+from warmer.networks.lines import LineNet
+
+
+def test_lines_are_told_from_pictures():
+    generator = np.random.default_rng(0)
+    widths = generator.integers(60, 300, 50)
+    assert _lines.are_lines(np.stack([widths, np.full(50, 32)], 1))
+    assert not _lines.are_lines(np.full((50, 2), 64))
+    assert not _lines.are_lines(np.stack([np.full(50, 300), np.full(50, 32)], 1))
+    photos = np.where(generator.random((50, 1)) < 0.5, [[160, 240]], [[240, 160]])
+    assert not _lines.are_lines(photos)
+
+
+def test_lines_of_digits_are_read():
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    images = (images.reshape(-1, 8, 8) * 15).astype(np.uint8)
+    generator = np.random.default_rng(0)
+    pairs = []
+    for _ in range(700):
+        chosen = generator.integers(0, len(labels), generator.integers(1, 6))
+        pairs.append((np.concatenate([images[i] for i in chosen], 1), "".join(str(labels[i]) for i in chosen)))
+    model = warmer.learn(
+        pairs, signature="image -> text", epochs=20, advice=False, width=96, depth=1, batch=16, learning_rate=3e-3
+    )
+    assert model.x.line
+    assert model.plan.ordered
+    assert model.evidence["scores"]["cer"] < 0.15
+    assert model.evidence["baselines"]["constant"]["scores"]["cer"] > 0.7
+    grown = warmer.look(model).features(steps=4, channels=2)
+    assert len(grown.pictures) == 3, "one a number of channels"
+    paler = (pairs[0][0] // 2 + 60).astype(np.uint8)
+    assert model(paler).value == model(pairs[0][0]).value, "paper and ink do not matter"
+
+
+@pytest.mark.parametrize("height", [28, 64])
+def test_lines_of_any_height_and_length_are_read_column_by_column(height):
+    network = LineNet(1, height, 32, 1, 0.0, "gru").eval()
+    mask = torch.ones(2, 50, dtype=torch.bool)
+    mask[1, 30:] = False
+    values = torch.randn(2, 50, 1, height) * mask[:, :, None, None]
+    shown, read = network(Padded(values, mask)).maps
+    assert shown.shape == read.shape == (2, 32, 13)
+    alone = network(Padded(values[1:, :30], mask[1:, :30])).maps[1]
+    assert torch.allclose(read[1, :, :8], alone[0], atol=1e-5), "padding changes nothing"
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_line_is_normalised_in_part_by_what_it_shows_itself(training):
+    torch.manual_seed(0)
+    norm = OwnNorm(3, 0.4).double().train(training)
+    norm.weight.data, norm.bias.data = torch.tensor([1.5, -0.5, 2.0]).double(), torch.randn(3).double()
+    norm.running_mean, norm.running_var = torch.randn(3).double(), torch.rand(3).double() + 0.5
+    x, mask = torch.randn(2, 3, 5, 7).double().requires_grad_(), torch.ones(2, 7).double()
+    mask[1, 4:] = 0
+    plain = torch.nn.BatchNorm2d(3, affine=False).double().train(training)
+    plain.running_mean, plain.running_var = norm.running_mean.clone(), norm.running_var.clone()
+    common = plain(x)
+    wanted = []
+    for one, columns in zip(common, (7, 4), strict=True):
+        variance, mean = torch.var_mean(one.detach()[:, :, :columns], (1, 2), correction=0, keepdim=True)
+        away = (one - 0.4 * mean) / (0.6 + 0.4 * variance).sqrt()
+        wanted.append(away * norm.weight[:, None, None] + norm.bias[:, None, None])
+    found, slopes = norm(x, mask), torch.randn(2, 3, 5, 7).double()
+    torch.testing.assert_close(found, torch.stack(wanted), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(norm.running_mean, plain.running_mean)
+    inputs = (x, norm.weight, norm.bias)
+    for a, b in zip(
+        torch.autograd.grad(found, inputs, slopes),
+        torch.autograd.grad(torch.stack(wanted), inputs, slopes),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+
+
+def test_lines_with_pixels_to_spare_are_also_read_higher_and_lower():
+    values, mask = torch.zeros(1, 9, 1, 48), torch.ones(1, 9, dtype=torch.bool)
+    values[0, 3, 0, 20] = 1.0
+    seen = _lines.views(Padded(values, mask))
+    assert [one.values.nonzero().tolist() for one in seen] == [[[0, 3, 0, row]] for row in (20, 22, 18)]
+    assert len(_lines.views(Padded(values[..., :28], mask))) == 1, "of small letters each pixel counts"
+
+
+def test_a_budget_of_minutes_decides_how_often_real_handwriting_is_seen():
+    alone, budgeted = (float(_lines.proposals(64, 1400, minutes)["epochs"][0]) for minutes in (None, 90.0))
+    assert alone < budgeted
+    assert _lines.proposals(28, 1400, None)["epochs"] == _lines.proposals(28, 1400, 90.0)["epochs"]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_line_is_measured_against_its_own_paper_and_ink(channels):
+    generator = np.random.default_rng(channels)
+    paper, ink = (generator.integers(low, high, (701, channels, 64)) for low, high in ((200, 230), (20, 120)))
+    line = np.where(generator.random(paper.shape) < 0.1, ink, paper).astype(np.uint8)
+    values = line / 255 - np.median(line / 255, axis=(0, 2), keepdims=True)
+    wanted = 3 * values / np.quantile(np.abs(values), 0.98)
+    found = _lines.batch([line], torch.device("cpu")).values[0].numpy()
+    assert np.abs(found - wanted).max() < 0.02 * wanted.std()
+
+
+def test_some_strokes_become_bolder_and_some_thinner():
+    lines = torch.zeros(3, 1, 9, 9)
+    lines[:, :, 4, 4] = -3.0  # ink is darker than paper
+    found = _lines._bolder(lines, torch.tensor([1.0, 0.3, -1.0]).view(-1, 1, 1, 1))
+    assert int((found[0] < 0).sum()) == 9
+    assert torch.equal(found[1], lines[1])
+    assert found[2, 0, 4, 4] > lines[2, 0, 4, 4]
+
+
+@pytest.mark.parametrize("height", [16, 64])
+def test_augmented_lines_stay_lines(height):
+    values = torch.randn(4, 50, 1, height)
+    mask = torch.ones(4, 50, dtype=torch.bool)
+    mask[1, 30:] = False
+    found = _lines.augment(Padded(values, mask), torch.Generator().manual_seed(0))
+    assert found.values.shape[:2] == found.mask.shape
+    assert found.values.shape[2:] == (1, height)
+    assert not found.values[1][~found.mask[1]].any()
+    assert 0.45 < int(found.mask[1].sum()) / int(found.mask[0].sum()) < 0.75, "each is a little longer or shorter"
+
+
+@pytest.mark.parametrize("height", [16, 64])
+def test_an_augmented_line_is_longer_where_its_letters_are_further_apart(height):
+    values, mask = torch.zeros(8, 400, 1, height), torch.ones(8, 400, dtype=torch.bool)
+    ends = (40, 360)
+    for end in ends:
+        values[:, end - 2 : end + 2, :, height // 2 - 2 : height // 2 + 2] = -9.0
+    found = _lines.augment(Padded(values, mask), torch.Generator().manual_seed(1))
+    lengths = found.mask.sum(1)
+    assert lengths.unique().numel() > 4
+    dark = (found.values < -3).any(3).any(2)
+    for line, length in zip(dark, lengths, strict=True):
+        places = torch.nonzero(line).flatten() / length
+        for end in ends:
+            near = places[(places - end / 400).abs() < 0.1]
+            assert (near.mean() - end / 400).abs() < 0.03
