@@ -9,7 +9,7 @@ import torch
 import warmer
 from warmer.kinds import _lines
 from warmer.kinds._contract import Padded
-from warmer.networks.blocks import OwnNorm
+from warmer.networks.blocks import BatchInstanceNorm
 from warmer.networks.lines import LineNet
 
 
@@ -47,8 +47,9 @@ def test_lines_of_digits_are_read():
 
 
 @pytest.mark.parametrize("height", [28, 64])
-def test_lines_of_any_height_and_length_are_read_column_by_column(height):
-    network = LineNet(1, height, 32, 1, 0.0, "gru").eval()
+@pytest.mark.parametrize("own", [0.0, 0.5])
+def test_lines_of_any_height_and_length_are_read_column_by_column(height, own):
+    network = LineNet(1, height, 32, 1, 0.0, "gru", own).eval()
     mask = torch.ones(2, 50, dtype=torch.bool)
     mask[1, 30:] = False
     values = torch.randn(2, 50, 1, height) * mask[:, :, None, None]
@@ -61,7 +62,7 @@ def test_lines_of_any_height_and_length_are_read_column_by_column(height):
 @pytest.mark.parametrize("training", [True, False])
 def test_a_line_is_normalised_in_part_by_what_it_shows_itself(training):
     torch.manual_seed(0)
-    norm = OwnNorm(3, 0.4).double().train(training)
+    norm = BatchInstanceNorm(3, 0.4).double().train(training)
     norm.weight.data, norm.bias.data = torch.tensor([1.5, -0.5, 2.0]).double(), torch.randn(3).double()
     norm.running_mean, norm.running_var = torch.randn(3).double(), torch.rand(3).double() + 0.5
     x, mask = torch.randn(2, 3, 5, 7).double().requires_grad_(), torch.ones(2, 7).double()

@@ -60,6 +60,9 @@ class Plan:
     clip: float = _choice(1.0, "largest norm of the gradient; 0: unlimited")
     dropout: float = _choice(0.0, "share of activations silenced at random in each training step")
     label_smoothing: float = _choice(0.0, "probability given to the wrong categories on purpose")
+    instance_norm: float = _choice(
+        0.0, "lines and sounds: share of each example's own mean and variance in batch normalisation"
+    )
     activation: str = _choice("relu", "what bends the answer of each neuron", ("relu", "gelu", "tanh", "sigmoid"))
     width: int = _choice(0, "channels or neurons of a hidden layer; 0: the encoder's own choice")
     depth: int = _choice(0, "hidden layers or stages; 0: the encoder's own choice")
@@ -162,7 +165,17 @@ _AT_LEAST = {
     "encoder_rate": 0.0,
     "epsilon": 0.0,
 }
-_SHARES = ("warmup", "momentum", "cooldown", "dropout", "label_smoothing", "test_share", "validation_share", "coverage")
+_SHARES = (
+    "warmup",
+    "momentum",
+    "cooldown",
+    "dropout",
+    "instance_norm",
+    "label_smoothing",
+    "test_share",
+    "validation_share",
+    "coverage",
+)
 
 
 def _check_range(name: str, value: Any) -> None:

@@ -168,9 +168,13 @@ def proposals(height: int, n: int, minutes: float | None) -> Proposal:
     seen, most = (90_000 if height >= FINE else 60_000), 60
     if minutes is not None and height >= FINE:
         seen, most = 3 * seen, 3 * most
-    exact: Proposal = {"precision": ("fp32", "of small letters every shade counts")} if height < FINE else {}
+    of_height: Proposal = (
+        {"instance_norm": (0.5, "hands differ")}
+        if height >= FINE
+        else {"precision": ("fp32", "of small letters every shade counts")}
+    )
     return {
-        **exact,
+        **of_height,
         "ordered": (True, "pictures of one height and many widths: lines, written in the order in which they are read"),
         "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
         if height >= FINE

@@ -299,4 +299,4 @@ class Audio(Kind):
         """Return the network that listens."""
         reader = ("gru" if self.reader == "auto" else self.reader) if self.in_order else ""
         width = plan.width or (192 if reader else 32)
-        return SoundNet(self.rate, self.mels, width, plan.depth or 2, plan.dropout, reader)
+        return SoundNet(self.rate, self.mels, width, plan.depth or 2, plan.dropout, reader, plan.instance_norm)

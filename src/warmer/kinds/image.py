@@ -432,7 +432,8 @@ class Image(Kind):
         if self.line:
             reader = _lines.reader(self.height) if self.reader in ("auto", "bag") else self.reader
             width = plan.width or 256
-            return LineNet(self.channels, self.height, width, plan.depth or 2, plan.dropout, reader)
+            depth = plan.depth or 2
+            return LineNet(self.channels, self.height, width, depth, plan.dropout, reader, plan.instance_norm)
         if self.backbone:
             return pretrained.Backbone(self.backbone, self.mean, self.deviation)
         if self.latent:

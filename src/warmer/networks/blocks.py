@@ -225,10 +225,10 @@ class FrozenNorm(nn.Module):
         )
 
 
-class OwnNorm(nn.BatchNorm2d):
+class BatchInstanceNorm(nn.BatchNorm2d):
     """Batch normalisation in which what each example itself shows has its share (Nam and Kim 2018, arXiv 1805.07925).
 
-    A hand or a pen changes how much filters find all along a line; where that is in part taken out, letters of hands never
+    A hand, a pen or a voice changes how much filters find all along; where that is in part taken out, letters of hands never
     seen look more like those that were learned. What an example shows counts as given: no gradient goes through it. The keys
     are those of `torch.nn.BatchNorm2d`.
 
@@ -286,13 +286,13 @@ class ColumnLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, side, stride=stride, padding=side // 2, bias=False)
-        self.norm = OwnNorm(outputs, own) if own else nn.BatchNorm2d(outputs)
+        self.norm = BatchInstanceNorm(outputs, own) if own else nn.BatchNorm2d(outputs)
         self.stride, self.pool, self.residual = stride, pool, residual
 
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Map `[batch, inputs, rows, columns]`, 0 in the padding, and its mask `[batch, columns]` to fewer of both."""
         mask, found = _fewer(mask, self.stride[1]), self.conv(x)
-        found = self.norm(found, mask) if isinstance(self.norm, OwnNorm) else self.norm(found)
+        found = self.norm(found, mask) if isinstance(self.norm, BatchInstanceNorm) else self.norm(found)
         found = torch.relu(x + found if self.residual else found) * mask[:, None, None].to(found.dtype)
         if self.pool != (1, 1):
             found = nn.functional.max_pool2d(found, self.pool, ceil_mode=True)

@@ -15,8 +15,6 @@ from warmer.networks.sequences import body
 _STEM = 32
 FINE = 48
 """Rows from which on a line has pixels to spare; of smaller ones each counts."""
-_OWN = 0.5
-"""Share of a line's own mean and variance in what normalises it."""
 
 _FINE_STEPS = ((32, (2, 2)), (64, (2, 1)), (128, (2, 1)))
 _SMALL_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
@@ -26,30 +24,33 @@ _SMALL_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
 class LineNet(nn.Module):
     """A picture of one line through convolutions, then its columns through what reads sequences.
 
-    Of a line with pixels to spare the highest value in each column is kept (Retsinas et al. 2022, arXiv 2404.11339), and it is
-    normalised in part by what it shows itself; of a smaller one all values are kept.
+    Of a line with pixels to spare the highest value in each column is kept (Retsinas et al. 2022, arXiv 2404.11339), of a
+    smaller one all of them.
 
     Args:
         channels, height: of the picture.
         width, depth: numbers a place, and layers, of what reads the columns.
         dropout: share silenced in training.
         reader: one of `warmer.networks.sequences.BODIES`.
+        own: share of each line's own mean and variance in what normalises it.
     """
 
-    def __init__(self, channels: int, height: int, width: int, depth: int, dropout: float, reader: str) -> None:
+    def __init__(
+        self, channels: int, height: int, width: int, depth: int, dropout: float, reader: str, own: float = 0.0
+    ) -> None:
         super().__init__()
         fine = height >= FINE
         stem = (
-            ColumnLayer(channels, _STEM, side=5, stride=(2, 2), own=_OWN)
+            ColumnLayer(channels, _STEM, side=5, stride=(2, 2), own=own)
             if fine
-            else ColumnLayer(channels, _STEM, pool=(2, 2))
+            else ColumnLayer(channels, _STEM, pool=(2, 2), own=own)
         )
         self.layers = nn.ModuleList([stem])
         before, height = _STEM, math.ceil(height / 2)
         for count, pool in _FINE_STEPS if fine else _SMALL_STEPS:
-            self.layers.append(ColumnLayer(before, count, pool=pool, own=_OWN if fine else 0.0))
+            self.layers.append(ColumnLayer(before, count, pool=pool, own=own))
             if fine:
-                self.layers.append(ColumnLayer(count, count, residual=True, own=_OWN))
+                self.layers.append(ColumnLayer(count, count, residual=True, own=own))
             before, height = count, math.ceil(height / pool[0])
         self.drop = Dropout(dropout)
         self.highest = fine

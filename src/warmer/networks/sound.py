@@ -81,9 +81,12 @@ class SoundNet(nn.Module):
         depth: layers of that.
         dropout: share silenced in training.
         reader: one of `warmer.networks.sequences.BODIES`, or "" where order does not matter.
+        own: share of each sound's own mean and variance in what normalises it.
     """
 
-    def __init__(self, rate: int, mels: int, width: int, depth: int, dropout: float, reader: str) -> None:
+    def __init__(
+        self, rate: int, mels: int, width: int, depth: int, dropout: float, reader: str, own: float = 0.0
+    ) -> None:
         super().__init__()
         self.mel = LogMel(rate, mels)
         in_order = bool(reader)
@@ -93,7 +96,7 @@ class SoundNet(nn.Module):
         self.layers = nn.ModuleList()
         before, bands = 1, mels
         for count, pool in zip(channels, pools, strict=True):
-            self.layers.append(ColumnLayer(before, count, pool=pool))
+            self.layers.append(ColumnLayer(before, count, pool=pool, own=own))
             before, bands = count, math.ceil(bands / pool[0])
         self.drop = Dropout(dropout)
         self.entry = nn.Linear(before * bands, width if in_order else 4 * first)
