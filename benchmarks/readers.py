@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import warmer
+from warmer.cli._pairs import pairs
 from warmer.networks.sequences import BODIES
 
 WORDS = ("red", "green", "blue", "black", "white", "brown", "pink", "grey", "gold", "lime", "plum", "sand")
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], help="FIELD=VALUE of the plan")
     options = parser.parse_args()
-    wishes: dict[str, Any] = dict(pair.split("=", 1) for pair in options.set)
+    wishes: dict[str, Any] = dict(pairs(options.set, "--set"))
     source: Any = ordered(4000) if options.examples == "order" else options.examples
     is_text = not (options.signature or "").startswith("audio")
     for reader in [*BODIES, *(["bag"] if is_text else [])]:

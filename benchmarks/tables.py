@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 import warmer
 from warmer import examples
+from warmer.cli._pairs import pairs
 from warmer.examples import _prepare, _split
 
 TABLES = {
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="FIELD=VALUE of the plan")
     chosen = parser.parse_args()
     names = [name for name in chosen.only.split(",") if name] or list(TABLES)
-    wishes = dict(pair.split("=", 1) for pair in chosen.set)
+    wishes = pairs(chosen.set, "--set")
     print(f"{'table':20} {'warmer':>10} {'trees':>10} {'MLP':>10}  warmer/trees  warmer/MLP  seconds (all three)")
     for name in names:
         found = []

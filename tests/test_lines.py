@@ -46,6 +46,46 @@ def test_lines_of_digits_are_read():
     assert model(paler).value == model(pairs[0][0]).value, "paper and ink do not matter"
 
 
+@pytest.fixture(scope="module")
+def strokes():
+    """Lines of 48 rows, in each as many strokes as there are letters."""
+    generator = np.random.default_rng(0)
+    pairs = []
+    for _ in range(60):
+        text = "".join(generator.choice(["a", "b"], generator.integers(2, 7)))
+        line = np.full((48, 20 * len(text) + 60), 220, np.uint8)
+        for place, letter in enumerate(text):
+            line[8 : 40 if letter == "a" else 24, 20 * place + 35 : 20 * place + 40] = 30
+        pairs.append((line + generator.integers(0, 20, line.shape, np.uint8), text))
+    return pairs
+
+
+def learned(pairs, **wishes):
+    return warmer.learn(
+        pairs, signature="image -> text", epochs=1, advice=False, width=32, depth=1, batch=16, **wishes
+    )  # fmt: skip
+
+
+def test_real_handwriting_is_normalised_by_itself_and_opens_again_as_it_was(strokes, tmp_path):
+    model = learned(strokes)
+    norms = [one.own for one in model.network.modules() if isinstance(one, BatchInstanceNorm)]
+    assert norms == [model.plan.instance_norm] * 7
+    assert model.plan.instance_norm == 0.5
+    model.save(tmp_path / "m.safetensors")
+    again = warmer.load(tmp_path / "m.safetensors")
+    assert [again(line).confidence for line, _ in strokes[:5]] == [model(line).confidence for line, _ in strokes[:5]]
+
+
+@pytest.mark.parametrize(("wishes", "seen"), [({}, 3), ({"views": False}, 1), ({"ordered": False}, 1)])
+def test_only_what_spells_in_order_is_averaged_over_views(strokes, wishes, seen, monkeypatch):
+    model = learned(strokes, **wishes)
+    asked = []
+    original = model.network.features
+    monkeypatch.setattr(model.network, "features", lambda batch: asked.append(1) or original(batch))
+    model(strokes[0][0])
+    assert len(asked) == seen
+
+
 @pytest.mark.parametrize("height", [28, 64])
 @pytest.mark.parametrize("own", [0.0, 0.5])
 def test_lines_of_any_height_and_length_are_read_column_by_column(height, own):

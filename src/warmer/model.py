@@ -214,7 +214,7 @@ class Model:
         """Return the network's outputs, averaged over views, and feature vectors for novelty."""
         self.network.eval()
         batch = self.x.batch(store.take(rows), torch.device("cpu"))
-        seen = self.x.view(batch) if self.plan.augment else [batch]
+        seen = self.x.view(batch) if self.plan.augment and self.head.blends else [batch]
         seen = [precision.arrange(one, self.plan.memory_format) for one in seen]
         features = self.network.features(seen[0])
         outputs = [self.head(features).float(), *(self.network(one).float() for one in seen[1:])]

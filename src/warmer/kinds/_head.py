@@ -104,6 +104,9 @@ class Head(nn.Module, ABC):
     unsteady: bool = False
     """Whether finding an answer takes another time before the network has learned."""
 
+    blends: bool = True
+    """Whether outputs of several views of one input may be averaged, as answers are found from them."""
+
     pools: bool = False
     """Whether `outputs` reads nothing of the features but `pooled(plan.pooling)`; then it can be fitted on cached vectors."""
 

@@ -164,10 +164,10 @@ def reader(height: int) -> str:
 
 
 def proposals(height: int, n: int, minutes: float | None) -> Proposal:
-    """Propose how lines are learned: where the minutes are given, they decide how often."""
+    """Propose how lines are learned."""
     seen, most = (90_000 if height >= FINE else 60_000), 60
     if minutes is not None and height >= FINE:
-        seen, most = 3 * seen, 3 * most
+        seen, most = 3 * seen, 3 * most  # hands never seen go on being read better: the minutes are to end it
     of_height: Proposal = (
         {"instance_norm": (0.5, "hands differ")}
         if height >= FINE
@@ -179,7 +179,7 @@ def proposals(height: int, n: int, minutes: float | None) -> Proposal:
         "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
         if height >= FINE
         else ("adamw", "orthogonalised steps learn small letters sooner, and in the end by heart"),
-        "epochs": (float(np.clip(seen / n, 8, most)), f"about {seen:,} lines seen with {n:,} to learn from"),
+        "epochs": (float(np.clip(seen / n, 8, most)), f"at the most {seen:,} lines seen with {n:,} to learn from"),
         "batch": (16 if n < 3000 else 32, "lines a step"),
         "width": (256, "numbers a place"),
         "depth": (2, "layers of what reads them"),

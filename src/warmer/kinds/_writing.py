@@ -31,6 +31,8 @@ class WritingHead(SpellingHead):
         smoothing: probability given to wrong tokens on purpose.
     """
 
+    blends = False
+
     def __init__(
         self,
         tokens: Tokens,

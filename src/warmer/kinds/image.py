@@ -377,9 +377,11 @@ class Image(Kind):
 
     def view(self, batch: Any) -> list[Any]:
         """Return the views over which an answer is averaged."""
+        if not self.views:
+            return [batch]
         if self.line:
             return _lines.views(batch)
-        if not self.views or self.whole:
+        if self.whole:
             return [batch]
         found = [batch, batch.flip(3)] if self.flips else [batch]
         if self.backbone or min(self.height, self.width) > _SMALL or not self.shift:

@@ -252,10 +252,10 @@ class BatchInstanceNorm(nn.BatchNorm2d):
     @torch.no_grad()
     def _shown(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Return of each example, `[batch, channels]`, its mean before weight and bias, and what it is to be multiplied with."""
-        counted = mask / (mask.sum(1, keepdim=True) * x.shape[2]).clamp(min=1)
-        share = counted[:, None].expand(-1, x.shape[2], -1).reshape(len(x), 1, -1).to(x.dtype)
+        count = (mask.sum(1, keepdim=True) * x.shape[2]).clamp(min=1)
+        real = mask[:, None].expand(-1, x.shape[2], -1).reshape(len(x), 1, -1).to(x.dtype)
         places = x.permute(0, 2, 3, 1).flatten(1, 2)  # products with matrices are the quickest sums
-        mean, power = (share @ places)[:, 0].float(), (share @ places.square())[:, 0].float()
+        mean, power = ((real @ some)[:, 0].to(count.dtype) / count for some in (places, places.square()))
         square = self.weight.square() + self.eps
         variance = (power - mean.square()).clamp(min=0) / square
         scale = (1 - self.own + self.own * variance + self.eps).rsqrt()

@@ -143,7 +143,7 @@ class Judgement:
         batches = part.in_batches(_EVALUATED)
         for places in batches:
             batch = x.batch(part.inputs.take(part.rows[places]), device)
-            sides = x.view(batch) if views and plan.augment else [batch]
+            sides = x.view(batch) if views and plan.augment and head.blends else [batch]
             seen = [network.features(precision.arrange(one, plan.memory_format)) for one in sides]
             folds = part.folds_at(places, device)
             raw = [head.outputs(one).unflatten(0, (-1, head.members)).float() for one in seen]

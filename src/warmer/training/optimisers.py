@@ -247,7 +247,7 @@ class Muon(Plain):
         matrices, vectors: everything else, for Adam; its learning rate is `rate * ADAM`.
         rate: learning rate of the filters, relative to their length.
         weight_decay: decoupled, on `matrices`.
-        shares: parameter → at what share of the learning rate it learns; others at all of it.
+        shares: parameter → at what share of the learning rate it learns.
     """
 
     MOMENTUM = 0.6
@@ -261,7 +261,7 @@ class Muon(Plain):
         vectors: list[nn.Parameter],
         rate: float,
         weight_decay: float,
-        shares: Mapping[nn.Parameter, float] | None = None,
+        shares: Mapping[nn.Parameter, float],
     ) -> None:
         kinds = (
             ("filters", filters, rate, 0.0),
@@ -272,7 +272,7 @@ class Muon(Plain):
         for kind, params, lr, decay in kinds:
             alike: dict[float, list[nn.Parameter]] = {}
             for p in params:
-                alike.setdefault(lr * (shares or {}).get(p, 1.0), []).append(p)
+                alike.setdefault(lr * shares[p], []).append(p)
             groups += [
                 {"params": some, "kind": kind, "peak": peak, "lr": peak, "weight_decay": decay}
                 for peak, some in alike.items()
@@ -327,7 +327,7 @@ class MuonW(Muon):
         network: whose parameters are trained.
         rate: learning rate.
         weight_decay: decoupled, on everything that is no vector.
-        shares: parameter → at what share of the learning rate it learns; others at all of it.
+        shares: parameter → at what share of the learning rate it learns.
     """
 
     MOMENTUM = 0.95
@@ -341,7 +341,7 @@ class MuonW(Muon):
         network: nn.Module,
         rate: float,
         weight_decay: float,
-        shares: Mapping[nn.Parameter, float] | None = None,
+        shares: Mapping[nn.Parameter, float],
     ) -> None:
         inner = {
             p: None
