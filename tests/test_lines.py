@@ -76,6 +76,13 @@ def test_real_handwriting_is_normalised_by_itself_and_opens_again_as_it_was(stro
     assert [again(line).confidence for line, _ in strokes[:5]] == [model(line).confidence for line, _ in strokes[:5]]
 
 
+def test_lines_of_real_handwriting_are_learned_at_a_pace_of_their_own(strokes):
+    plan, small = learned(strokes).plan, learned([(line[::2, ::2], text) for line, text in strokes]).plan
+    assert plan.learning_rate > small.learning_rate
+    assert plan.weight_decay > small.weight_decay
+    assert learned(strokes, learning_rate=0.001).plan.learning_rate == 0.001
+
+
 @pytest.mark.parametrize(("wishes", "seen"), [({}, 3), ({"views": False}, 1), ({"ordered": False}, 1)])
 def test_only_what_spells_in_order_is_averaged_over_views(strokes, wishes, seen, monkeypatch):
     model = learned(strokes, **wishes)

@@ -62,6 +62,43 @@ def test_a_growing_collection_never_moves_an_example_out_of_training(n, more, se
     assert not ((before == _split.TRAIN) & (after != _split.TRAIN)).any()
 
 
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=59), st.integers(0, 2**32))
+@SLOW
+def test_few_groups_are_dealt_out_by_how_many_examples_they_hold(sizes, seed):
+    groups = np.unique(np.random.default_rng(seed).integers(0, 2**63, len(sizes)).astype(np.uint64))
+    hashes = np.repeat(groups, sizes[: len(groups)])
+    sides = _split._deal(hashes, {_split.TEST: 0.2, _split.VALIDATION: 0.1})
+    assert all(len(np.unique(sides[hashes == group])) == 1 for group in groups)
+    for side, share in ((_split.TEST, 0.2), (_split.VALIDATION, 0.1)):
+        held = hashes[sides == side]
+        largest = np.unique(held, return_counts=True)[1].max(initial=0)
+        assert largest <= max(1, share * len(hashes))
+        assert len(held) < share * len(hashes) + 0.5 + largest / 2
+
+
+def test_a_group_larger_than_a_side_leaves_it_to_the_others():
+    groups = np.arange(1, 11, dtype=np.uint64)
+    hashes = np.repeat(groups, [10, 10, 60, 10, 10, 10, 10, 10, 10, 60])
+    sides = _split._deal(hashes, {_split.TEST: 0.1, _split.VALIDATION: 0.1})
+    assert set(hashes[sides == _split.TEST]) == {1, 2}
+    assert set(hashes[sides == _split.VALIDATION]) == {4, 5}
+
+
+def test_groups_stay_on_one_side_whatever_their_answers():
+    generator = np.random.default_rng(0)
+    sizes = generator.integers(5, 60, 20)
+    who = np.repeat([f"hand {i}" for i in range(20)], sizes)
+    frame = pd.DataFrame(
+        {"a": generator.normal(size=len(who)), "y": generator.choice(["yes", "no"], len(who)), "who": who}
+    )
+    table = examples.open(frame)
+    found = _prepare.prepare(table, _prepare.decide(table, y=("y",), group="who"), options={})
+    assert found.x_names == ("a",)
+    assert all(len(np.unique(found.sides[who == one])) == 1 for one in np.unique(who))
+    for side, share in ((_split.TEST, 0.2), (_split.VALIDATION, 0.15)):
+        assert abs((found.sides == side).mean() - share) < sizes.max() / 2 / len(who)
+
+
 @given(st.integers(-(10**9), 10**9), st.integers(0, 99), st.sampled_from(["", " kg", " €", "%"]))
 @SLOW
 def test_numbers_are_read_as_people_write_them(whole, cents, unit):

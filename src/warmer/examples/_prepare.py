@@ -303,7 +303,8 @@ def prepare(
     hashes = _split.keys(table, group)[0] if group else whole
     shares = _split.shares(len(table), test_share, validation_share)
     given = official(table)
-    sides = _split.split(hashes, strata, shares, given)
+    # A group holds examples of many categories: it goes whole to one side.
+    sides = _split.split(hashes, np.zeros_like(strata) if group else strata, shares, given)
     training = np.flatnonzero(sides == _split.TRAIN)
     groups = strata[training] if strata.any() else None
     if adopted is None:

@@ -2,8 +2,8 @@
 
 An example's side depends on its own x alone, not on its place in a file or on its neighbours. So a split survives
 shuffling; and when a collection grows, examples stay where they were (where the shares shrink because a side has
-reached its cap, some return to training; none leaves it). Categories of fewer than 60 different examples are dealt out
-by rank instead, so that each has its share on every side.
+reached its cap, some return to training; none leaves it). Categories of fewer than 60 different examples, and fewer than
+60 groups, are dealt out by rank instead, so that each side has its share of the examples.
 """
 
 from __future__ import annotations
@@ -132,11 +132,10 @@ def deal(hashes: Array, folds: int) -> Array:
 
 def _deal(hashes: Array, wanted: Mapping[int, float]) -> Array:
     """Deal one stratum out: many by threshold, few by rank."""
-    different, places = np.unique(hashes, return_inverse=True)
-    if len(different) >= _FEW:
-        position = different.astype(np.float64) / 2.0**64
-    else:
-        position = (np.arange(len(different)) + 0.5) / len(different)
+    different, places, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    if len(different) < _FEW:
+        return _ranked(counts, wanted)[places]
+    position = different.astype(np.float64) / 2.0**64
     sides = np.zeros(len(different), dtype=np.int8)
     start = 0.0
     for side in (TEST, VALIDATION):
@@ -144,6 +143,24 @@ def _deal(hashes: Array, wanted: Mapping[int, float]) -> Array:
         sides[(position >= start) & (position < start + share)] = side
         start += share
     return sides[places]
+
+
+def _ranked(counts: Array, wanted: Mapping[int, float]) -> Array:
+    """Return the sides of groups of so many examples: in their order until a side has its share of all examples.
+
+    A group larger than the whole side is passed over, for the side would be that group alone.
+    """
+    sides = np.zeros(len(counts), dtype=np.int8)
+    left = 0.0
+    for side in (TEST, VALIDATION):
+        share = wanted.get(side, 0.0) * counts.sum()
+        left = min(left, 0.5) + share  # the one side's rounding is the other's
+        for place in np.flatnonzero((sides == TRAIN) & (counts <= max(1.0, share))):
+            if counts[place] / 2 >= left:
+                break
+            sides[place] = side
+            left -= counts[place]
+    return sides
 
 
 def _together(hashes: Array, sides: Array, open_rows: Array) -> Array:

@@ -184,6 +184,14 @@ def proposals(height: int, n: int, minutes: float | None) -> Proposal:
         "width": (256, "numbers a place"),
         "depth": (2, "layers of what reads them"),
         "dropout": (0.2, "silenced activations"),
-        "cooldown": (0.5, "share of the steps in which the learning rate falls"),
-        "validations": (15, "times some lines are read, at the most"),
+    }
+
+
+def pace(height: int) -> Proposal:
+    """Propose how long the steps are with which lines are learned, whatever is usual for texts."""
+    if height < FINE:
+        return {}
+    return {
+        "learning_rate": (0.005, "orthogonalised steps may be long"),
+        "weight_decay": (0.1, "after long steps much is to be forgotten"),
     }

@@ -272,7 +272,9 @@ class Image(Kind):
         return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
 
     def beside_answers(self, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
-        """Propose a critic where a picture is answered with one that does not follow from it pixel by pixel."""
+        """Propose a critic where a picture is answered with one that does not follow from it pixel by pixel; a pace for lines."""
+        if self.line:
+            return _lines.pace(self.height)
         if not (self.paired and isinstance(y, Image) and not y.latent):
             return {}
         if (told := follows(arrays, targets)) < FOLLOWS:
