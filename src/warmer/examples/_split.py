@@ -148,14 +148,20 @@ def _deal(hashes: Array, wanted: Mapping[int, float]) -> Array:
 def _ranked(counts: Array, wanted: Mapping[int, float]) -> Array:
     """Return the sides of groups of so many examples: in their order until a side has its share of all examples.
 
-    A group larger than the whole side is passed over, for the side would be that group alone.
+    A group larger than the whole side is passed over, for the side would be that group alone; where all are, the smallest
+    may be taken.
     """
     sides = np.zeros(len(counts), dtype=np.int8)
     left = 0.0
     for side in (TEST, VALIDATION):
+        rest = np.flatnonzero(sides == TRAIN)
+        if not len(rest):
+            break
+        smallest = rest[counts[rest].argmin()]
         share = wanted.get(side, 0.0) * counts.sum()
-        left = min(left, 0.5) + share  # the one side's rounding is the other's
-        for place in np.flatnonzero((sides == TRAIN) & (counts <= max(1.0, share))):
+        left = min(left, counts[smallest] / 2) + share  # what the one side lacks by rounding is the other's
+        fitting = rest[counts[rest] <= share]
+        for place in fitting if len(fitting) else (smallest,):
             if counts[place] / 2 >= left:
                 break
             sides[place] = side

@@ -193,5 +193,5 @@ def pace(height: int) -> Proposal:
         return {}
     return {
         "learning_rate": (0.005, "orthogonalised steps may be long"),
-        "weight_decay": (0.1, "after long steps much is to be forgotten"),
+        "weight_decay": (0.1, "keeps weights short, whose steps are long"),
     }
