@@ -82,7 +82,7 @@ def test_lines_of_real_handwriting_are_learned_at_a_pace_of_their_own(strokes):
     assert plan.weight_decay > small.weight_decay
 
 
-@pytest.mark.parametrize(("wishes", "seen"), [({}, 3), ({"views": False}, 1), ({"ordered": False}, 1)])
+@pytest.mark.parametrize(("wishes", "seen"), [({}, 5), ({"views": False}, 1), ({"ordered": False}, 1)])
 def test_only_what_spells_in_order_is_averaged_over_views(strokes, wishes, seen, monkeypatch):
     model = learned(strokes, **wishes)
     asked = []
@@ -133,11 +133,15 @@ def test_a_line_is_normalised_in_part_by_what_it_shows_itself(training):
         torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
 
 
-def test_lines_with_pixels_to_spare_are_also_read_higher_and_lower():
+def test_lines_with_pixels_to_spare_are_also_read_moved_and_in_other_sizes():
     values, mask = torch.zeros(1, 9, 1, 48), torch.ones(1, 9, dtype=torch.bool)
-    values[0, 3, 0, 20] = 1.0
-    seen = _lines.views(Padded(values, mask))
-    assert [one.values.nonzero().tolist() for one in seen] == [[[0, 3, 0, row]] for row in (20, 22, 18)]
+    values[0, 3, 0, 14:34] = 1.0
+    seen = [one.values[0, :, 0] for one in _lines.views(Padded(values, mask))]
+    for one, (begin, end) in zip(seen, ((14, 34), (16, 36), (12, 32), (15, 33), (13, 35)), strict=True):
+        column = one[3]
+        assert column[begin + 1 : end - 1].min() > 0.9
+        assert column[: begin - 1].max() == column[end + 1 :].max() == 0
+        assert (one != 0).any(1).tolist() == [place == 3 for place in range(9)]
     assert len(_lines.views(Padded(values[..., :28], mask))) == 1, "of small letters each pixel counts"
 
 

@@ -3,24 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image as PIL
 from torch import Tensor, nn
 
-from warmer.kinds._contract import Array, Padded, padded
-from warmer.networks.lines import FINE
-from warmer.plan import Proposal
+from warmer.errors import BadCell
+from warmer.kinds._contract import Array, Kind, Padded, padded
+from warmer.kinds._image_tasks import Task
+from warmer.networks.lines import FINE, LineNet
+from warmer.plan import Plan, Proposal
+
+if TYPE_CHECKING:
+    from warmer.kinds.image import Image
 
 _INK, _DARK, _FAINT = 0.98, 3.0, 0.06
 _WAVER, _NOISE = 1.8, 0.2
 _SLANT, _SIZE, _STRETCH = 0.5, 0.3, 0.3
 _SLANT_SMALL, _SIZE_SMALL, _STRETCH_SMALL = 0.35, 0.12, 0.15
 _TURN, _SHIFT = 0.02, 0.09
-_HIGHER = 2
+_HIGHER, _TALLER = 2, (0.88, 1.12)
 _BITS, _LONGEST_BIT = 3, 0.12
 _LONG, _VARIED, _EVEN = 1.8, 1.3, 1.15
+_LONGEST = 60
+"""Times as long as it is high."""
+
+
+class Lines(Task):
+    """Answered with what is written in them, from their beginning to their end: an array is `[columns, channels, height]`."""
+
+    def shape(self, image: Image) -> tuple[int | None, ...]:
+        """Return `[columns, channels, height]`, as many columns as there are."""
+        return (None, image.channels, image.height)
+
+    def read(self, image: Image, picture: PIL.Image) -> Array:
+        """Scale a line to the height kept, and turn it into columns."""
+        picture = image.shades(picture)
+        width = max(1, round(picture.width * image.height / picture.height))
+        if width > _LONGEST * image.height:
+            raise BadCell(f"is {picture.width} × {picture.height} pixels, too long for one line; cut it")
+        pixels = np.asarray(picture.resize((width, image.height), PIL.Resampling.BICUBIC))
+        shaped = pixels[:, :, None] if image.channels == 1 else pixels  # rows, columns, channels
+        return np.ascontiguousarray(shaped.transpose(1, 2, 0))
+
+    def upright(self, array: Array) -> Array:
+        """Return a line as `[channels, height, columns]`."""
+        return np.asarray(array).transpose(1, 2, 0)
+
+    def extent(self, array: Array) -> tuple[float, str] | None:
+        """Return the number of columns."""
+        return float(len(array)), "columns"
+
+    def batch(self, image: Image, arrays: Array | Sequence[Array], device: torch.device) -> Padded:
+        """Return lines less their paper."""
+        return batch(list(arrays), device)
+
+    def vector(self, image: Image, arrays: Array) -> Array | None:
+        """Return nothing: lines are of many lengths."""
+        return None
+
+    def augment(self, image: Image, batch: Any, generator: torch.Generator, epoch: int) -> Padded:
+        """Write each line as another hand might have."""
+        return augment(batch, generator)
+
+    def views(self, image: Image, batch: Any) -> list[Any]:
+        """Return lines, of many pixels also written higher, lower, larger and smaller."""
+        return views(batch)
+
+    def proposals(self, image: Image, n: int, minutes: float | None) -> Proposal:
+        """Propose how lines are learned."""
+        return proposals(image.height, n, minutes)
+
+    def beside_answers(self, image: Image, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
+        """Propose a pace."""
+        return pace(image.height)
+
+    def encoder(self, image: Image, plan: Plan) -> nn.Module:
+        """Return convolutions, and what reads their columns."""
+        reads = reader(image.height) if image.reader in ("auto", "bag") else image.reader
+        width, depth = plan.width or 256, plan.depth or 2
+        return LineNet(image.channels, image.height, width, depth, plan.dropout, reads, plan.instance_norm)
 
 
 def are_lines(sizes: Array) -> bool:
@@ -96,12 +160,21 @@ def augment(lines: Any, generator: torch.Generator) -> Padded:
 
 
 def views(lines: Any) -> list[Any]:
-    """Return the views over which what is read in lines is averaged: of many pixels, also written higher and lower."""
+    """Return the views over which what is read in lines is averaged: of many pixels, also higher, lower, larger and smaller."""
     values, mask = lines
     if values.shape[3] < FINE:
         return [lines]
     moved = nn.functional.pad(values, (_HIGHER, _HIGHER))
-    return [lines, *(Padded(moved[..., start : start + values.shape[3]], mask) for start in (0, 2 * _HIGHER))]
+    others = [moved[..., start : start + values.shape[3]] for start in (0, 2 * _HIGHER)]
+    return [lines, *(Padded(one, mask) for one in (*others, *(_taller(values, times) for times in _TALLER)))]
+
+
+def _taller(values: Tensor, times: float) -> Tensor:
+    """Return lines `[batch, columns, channels, height]` so many times as high, in the same frame."""
+    x = values.permute(0, 2, 3, 1)
+    theta = values.new_tensor([[1, 0, 0], [0, 1 / times, 0]]).expand(len(x), -1, -1)
+    grid = nn.functional.affine_grid(theta, list(x.shape), align_corners=False)
+    return nn.functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False).permute(0, 3, 1, 2)
 
 
 def _placed(drawn: Any, along: Tensor, before: float, after: float, fine: bool) -> Tensor:

@@ -13,37 +13,34 @@ import torch
 from PIL import Image as PIL
 from torch import Tensor, nn
 
-from warmer.errors import BadCell, InputError
+from warmer.errors import InputError
 from warmer.files import File
-from warmer.kinds import _generating, _lines, _moving, _readers
+from warmer.kinds import _generating, _image_tasks, _lines, _moving, _readers
 from warmer.kinds import _image_plans as _plans
 from warmer.kinds._adopted_images import adopt
 from warmer.kinds._colouring import ColouringHead
 from warmer.kinds._contract import Adopted, Answer, Array, Bid, Cells, Head, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
-from warmer.kinds._picturing import ALIKE, FOLLOWS, CriticisedHead, PictureHead, alike, compared, follows
+from warmer.kinds._picturing import CriticisedHead, PictureHead, compared
 from warmer.networks import pretrained
-from warmer.networks.convnet import ConvNet, Normalise
 from warmer.networks.features import FeatureSpec
 from warmer.networks.hub import HubEncoder
-from warmer.networks.lines import LineNet
 from warmer.networks.pretrained import WITH_CLASSIFIER
 from warmer.networks.sequences import BODIES
-from warmer.networks.unet import BEYOND, Told, UNetEncoder
+from warmer.networks.unet import BEYOND
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
-_SMALL = 48
+_SMALL = _image_tasks.SMALL
 _LARGE = 112
 _LONGEST = 128
 _LONGEST_LOCATED = 320
-_LONGEST_LINE = 60
-"""Times as long as it is high."""
 _LOOKED_AT = 2000
 _METHODS = ("auto", "error", "critic", "colours", *_generating.METHODS)
 _MIRROR_LIMIT = 0.6
-_NEAR = (0.7, 1.3)
+_NAMED, _DESCRIBED, _LINES = _image_tasks.Named(), _image_tasks.Described(), _lines.Lines()
+_LOCATED, _REPAINTED, _RETOLD = _image_tasks.Located(), _image_tasks.Repainted(), _image_tasks.Retold()
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ class Image(Kind):
             generated=partner is not None and partner.derived and not partner.colourless,
             coloured=partner is not None and partner.colourless, **options,
         )  # fmt: skip
-        stack = np.stack([blank._pixels(picture) for _, picture in opened])
+        stack = np.stack([blank.task.read(blank, picture) for _, picture in opened])
         flips = options.get("flips")
         if flips is None:
             kept = None if groups is None else groups[[i for i, _ in opened]]
@@ -196,7 +193,7 @@ class Image(Kind):
             return found
         chosen = np.linspace(0, len(cells) - 1, min(_LOOKED_AT, len(cells))).astype(int)
         small = dataclasses.replace(found, height=24, width=24)
-        opened = [(i, small._pixels(picture)) for i in chosen if (picture := try_open(cells[i])) is not None]
+        opened = [(i, small.middle(picture)) for i in chosen if (picture := try_open(cells[i])) is not None]
         if not opened:
             return found
         kept = None if groups is None else groups[[i for i, _ in opened]]
@@ -215,14 +212,27 @@ class Image(Kind):
         )
 
     @property
+    def task(self) -> _image_tasks.Task:
+        """What pictures of this kind are answered with, as x."""
+        if self.line:
+            return _LINES
+        if self.latent:
+            return _RETOLD
+        if self.paired:
+            return _REPAINTED
+        if self.located:
+            return _LOCATED
+        return _DESCRIBED if self.whole else _NAMED
+
+    @property
     def linear(self) -> bool:
         """Pictures that are answered with a word or a number, as pixels."""
-        return not (self.line or self.paired or self.located or self.latent or self.backbone)
+        return self.task.pixels and not self.backbone
 
     @property
     def shape(self) -> tuple[int | None, ...]:
         """`[channels, height, width]`; of lines `[columns, channels, height]`, as many columns as there are."""
-        return (None, self.channels, self.height) if self.line else (self.channels, self.height, self.width)
+        return self.task.shape(self)
 
     @property
     def dtype(self) -> str:
@@ -231,24 +241,15 @@ class Image(Kind):
 
     def read(self, cell: Any) -> Array:
         """Decode, turn upright, scale and cut out the middle of one picture."""
-        picture = open_picture(cell)
-        return self._row(picture) if self.line else self._pixels(picture)
+        return self.task.read(self, open_picture(cell))
 
-    def _row(self, picture: PIL.Image) -> Array:
-        """Scale a line to the height kept, and turn it into columns `[columns, channels, height]`."""
-        picture = eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
-        width = max(1, round(picture.width * self.height / picture.height))
-        if width > _LONGEST_LINE * self.height:
-            raise BadCell(f"is {picture.width} × {picture.height} pixels, too long for one line; cut it")
-        pixels = np.asarray(picture.resize((width, self.height), PIL.Resampling.BICUBIC))
-        shaped = pixels[:, :, None] if self.channels == 1 else pixels  # rows, columns, channels
-        return np.ascontiguousarray(shaped.transpose(1, 2, 0))
+    def shades(self, picture: PIL.Image) -> PIL.Image:
+        """Return a picture in eight bits and as many channels as are kept."""
+        return eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
 
-    def _pixels(self, picture: PIL.Image) -> Array:
-        """Scale a picture to cover the wanted size and cut out its middle."""
-        picture = eight_bits(picture).convert("L" if self.channels == 1 else "RGB")
-        if self.located:
-            picture = picture.resize((self.width, self.height), PIL.Resampling[self.resample.upper()])
+    def middle(self, picture: PIL.Image) -> Array:
+        """Scale a picture to cover the size kept and cut out its middle, `[channels, height, width]`."""
+        picture = self.shades(picture)
         cover = (round(self.width * self.shorter), round(self.height * self.shorter))
         scale = max(cover[0] / picture.width, cover[1] / picture.height)
         scaled = (max(cover[0], round(picture.width * scale)), max(cover[1], round(picture.height * scale)))
@@ -260,27 +261,20 @@ class Image(Kind):
 
     def show(self, array: Array) -> Any:
         """Return the size in words."""
-        return f"picture of {len(array) if self.line else self.width} × {self.height}"
+        return f"picture of {self.task.upright(array).shape[2]} × {self.height}"
 
     def extent(self, array: Array) -> tuple[float, str] | None:
         """Return the columns of a line."""
-        return (float(len(array)), "columns") if self.line else None
+        return self.task.extent(array)
 
     def picture(self, array: Array) -> Any:
         """Return the picture."""
-        array = np.asarray(array).transpose(1, 2, 0) if self.line else array
-        return PIL.fromarray(array[0] if self.channels == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+        found = self.task.upright(array)
+        return PIL.fromarray(found[0] if self.channels == 1 else np.ascontiguousarray(found.transpose(1, 2, 0)))
 
     def beside_answers(self, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
-        """Propose a critic where a picture is answered with one that does not follow from it pixel by pixel; a pace for lines."""
-        if self.line:
-            return _lines.pace(self.height)
-        if not (self.paired and isinstance(y, Image) and not y.latent):
-            return {}
-        if (told := follows(arrays, targets)) < FOLLOWS:
-            return _plans.criticised(told, n)
-        same = alike(arrays, targets)
-        return {"residual": (True, f"x itself tells {same:.0%} of the answer's pixels")} if same >= ALIKE else {}
+        """Propose plan fields by what some pictures look like beside their answers."""
+        return self.task.beside_answers(self, arrays, y, targets, n)
 
     def beside(self, answer: Answer, x: Kind, cell: Any) -> Answer:
         """Where a picture was put together again, tell how far it is from the one that came in."""
@@ -294,7 +288,7 @@ class Image(Kind):
 
     def uncut(self, cell: Any, longest: int) -> Array:
         """Return a picture uncut, scaled down so that its longer side is at most `longest`."""
-        picture = eight_bits(open_picture(cell, longest)).convert("L" if self.channels == 1 else "RGB")
+        picture = self.shades(open_picture(cell, longest))
         scale = min(1.0, longest / max(picture.size))
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         pixels = np.asarray(picture.resize(size, PIL.Resampling.LANCZOS) if size != picture.size else picture)
@@ -302,17 +296,7 @@ class Image(Kind):
 
     def vector(self, arrays: Array) -> Array | None:
         """Return the pixels, averaged down to about 14 × 14 (grey) or 12 × 12 (colour); none of lines."""
-        if self.line:
-            return None
-        if self.latent:
-            return np.asarray(arrays, dtype=np.float32).reshape(len(arrays), -1) / 255
-        side = 14 if self.channels == 1 else 12
-        small = (min(side, self.height), min(side, self.width))
-        parts = [
-            nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.asarray(part)).float() / 255, small)
-            for part in np.array_split(arrays, max(1, len(arrays) // 1000))
-        ]
-        return torch.cat(parts).flatten(1).numpy()
+        return self.task.vector(self, arrays)
 
     def cell(self, text: str) -> Any:
         """Return the file of that name."""
@@ -335,11 +319,8 @@ class Image(Kind):
     # ---- tensors ----
 
     def batch(self, arrays: Array | Sequence[Array], device: torch.device) -> Any:
-        """Return `[batch, channels, height, width]` in 0..1; of lines `Padded` columns less their paper."""
-        if self.line:
-            return _lines.batch(list(arrays), device)
-        stacked: Tensor = super().batch(arrays, device)
-        return stacked if self.answered else stacked.float() / 255
+        """Return `[batch, channels, height, width]`, 0..1 as x and 0..255 as y; of lines `Padded` columns less their paper."""
+        return super().batch(arrays, device) if self.answered else self.task.batch(self, arrays, device)
 
     def unchanged(self, other: Kind, arrays: Any) -> tuple[Array, str] | None:
         """Return pictures scaled to the answer's size, where x is a picture of as many channels."""
@@ -354,24 +335,11 @@ class Image(Kind):
 
     def augment(self, batch: Any, generator: torch.Generator, epoch: int) -> Any:
         """Move (small pictures), or cut, scale and brighten (large ones); mirror where that keeps the meaning."""
-        if self.line:
-            return _lines.augment(batch, generator)
-        if self.flips:
-            batch = _moving.in_turn(batch, epoch)
-        if min(self.height, self.width) > _SMALL and not self.whole:
-            return _moving.cut(batch, generator)
-        return _moving.moved(batch, self.shift or 0, generator) if self.shift else batch
+        return self.task.augment(self, batch, generator, epoch)
 
     def move(self, batch: Tensor, generator: torch.Generator, epoch: int) -> tuple[Tensor, Tensor]:
         """Mirror and shift each picture; where the answer is no picture, cut, scale and recolour it, too."""
-        if not self.located:
-            most = self.shift or 0
-            movement = _moving.shifts(len(batch), most, (self.height, self.width), bool(self.flips), generator)
-            return _moving.as_moved(batch, movement.to(batch.device)), movement
-        movement = _moving.parts(len(batch), _NEAR, bool(self.flips), generator)
-        # Beyond the border nothing new may appear: it would lie in no box.
-        found = _moving.as_moved(batch, movement.to(batch.device), "border")
-        return _moving.recoloured(found, generator), movement
+        return self.task.move(self, batch, generator)
 
     def follow(self, targets: Tensor, movement: Tensor) -> Tensor:
         """Move pictures of 0 to 255 as those of x were."""
@@ -379,18 +347,7 @@ class Image(Kind):
 
     def view(self, batch: Any) -> list[Any]:
         """Return the views over which an answer is averaged."""
-        if not self.views:
-            return [batch]
-        if self.line:
-            return _lines.views(batch)
-        if self.whole:
-            return [batch]
-        found = [batch, batch.flip(3)] if self.flips else [batch]
-        if self.backbone or min(self.height, self.width) > _SMALL or not self.shift:
-            return found
-        padded = nn.functional.pad(batch, (1, 1, 1, 1), "replicate")
-        moved = [padded[:, :, 0:-2, 0:-2], padded[:, :, 2:, 2:]]
-        return found + moved + ([one.flip(3) for one in moved] if self.flips else [])
+        return self.task.views(self, batch) if self.views else [batch]
 
     # ---- networks ----
 
@@ -398,18 +355,7 @@ class Image(Kind):
         """Propose a network and a length of training by the size of the pictures and their number."""
         if role == "y":
             return _plans.generated(self._method(), n) if self.generated else {}
-        if self.line:
-            return _lines.proposals(self.height, n, minutes)
-        side, colour = min(self.height, self.width), self.channels == 3
-        if self.latent:
-            return _plans.told(n)
-        if self.paired:
-            return _plans.paired(side, n)
-        if self.located:
-            return _plans.located(n)
-        if self.whole:
-            return _plans.whole(side, n)
-        return _plans.large(n) if side > _SMALL else _plans.small(side, colour, n, minutes)
+        return self.task.proposals(self, n, minutes)
 
     def _method(self) -> str:
         """Return how pictures are made, by what they are made of where nothing was asked for."""
@@ -430,38 +376,12 @@ class Image(Kind):
         return PictureHead(spec, self.channels, self.height, self.width, size, self.latent, residual, self.beyond)
 
     def encoder(self, plan: Plan) -> nn.Module:
-        """Return the ConvNet, or the pretrained network this kind was adopted from."""
+        """Return the pretrained network this kind was adopted from, or one to be trained from nothing."""
         if self.settings:
             return HubEncoder(self.settings, self.mean, self.deviation, self.backbone.endswith(WITH_CLASSIFIER))
-        if self.line:
-            reader = _lines.reader(self.height) if self.reader in ("auto", "bag") else self.reader
-            width = plan.width or 256
-            depth = plan.depth or 2
-            return LineNet(self.channels, self.height, width, depth, plan.dropout, reader, plan.instance_norm)
         if self.backbone:
             return pretrained.Backbone(self.backbone, self.mean, self.deviation)
-        if self.latent:
-            return Told(
-                self.channels, self.height, self.width, plan.width or 32, self.latent, self.mean, self.deviation
-            )
-        if self.paired:
-            width, depth = plan.width or 24, plan.depth or 3
-            return UNetEncoder(self.channels, width, depth, self.mean, self.deviation, plan.dropout, self.beyond)
-        if plan.network == "linear":
-            return nn.Sequential(Normalise(self.mean, self.deviation), nn.Flatten())
-        width, depth = plan.width or 32, plan.depth or 3
-        growth = 4 if self.channels == 3 and min(self.height, self.width) <= _SMALL else 2
-        widths = tuple(width * (growth if level else 1) for level in range(depth))
-        if min(self.height, self.width) > _SMALL or self.located:
-            widths = tuple(width * 2**level for level in range(depth))
-        covariance = (
-            torch.tensor(self.covariance).view(4 * self.channels, -1)
-            if self.covariance
-            else torch.eye(4 * self.channels)
-        )
-        return ConvNet(
-            self.channels, widths, self.mean, self.deviation, covariance, plan.stride, plan.dropout, plan.activation
-        )
+        return self.task.encoder(self, plan)
 
 
 def _checked(options: Mapping[str, Any]) -> None:
