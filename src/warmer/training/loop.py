@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,14 +24,13 @@ from warmer.plan import Plan
 from warmer.training import adversary, checkpoint, optimisers, precision, schedules
 from warmer.training.followed import Followed
 from warmer.training.judging import Part, evaluate, goal
+from warmer.training.order import Order
 from warmer.training.trail import Trail
 
 Array = NDArray[Any]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 _FAILURES = 2
-_SORTED = 50
-"""Batches whose examples are sorted by length together."""
 _LEARNING = 8
 """Times as long as a validation takes that learning goes on before the next, where there is a budget."""
 
@@ -144,6 +142,7 @@ class Descent:
         n = len(training.rows)
         self.state = State(total=plan.epochs * n, batch=min(plan.batch, n))
         self.targets = y.batch(training.targets.take(training.rows), torch.device("cpu"))
+        self.order = Order(training, y, self.targets, plan)
         head.prepare(self.targets)
         network.to(device)
         self.plan = precision.measured(
@@ -282,32 +281,7 @@ class Descent:
         return (self.plan.seed * 1_000_003 + self.state.step * 7919 + self.state.failures) % 2**31
 
     def _order(self, epoch: int) -> Array:
-        """Return this epoch's order of examples; where the plan balances, rare categories come more often."""
-        generator = np.random.default_rng([self.plan.seed, epoch])
-        n = len(self.training.rows)
-        if not self.plan.balance:
-            return self._alike(generator.permutation(n), generator)
-        _, places, counts = np.unique(self.targets.numpy(), return_inverse=True, return_counts=True)
-        chance = 1 / np.sqrt(counts[places])
-        return generator.choice(n, n, p=chance / chance.sum())
-
-    def _alike(self, order: Array, generator: np.random.Generator) -> Array:
-        """Put examples of about equal length side by side, so that little of a batch is padding; batches stay in random order."""
-        inputs, targets = self.training.inputs, self.training.targets
-        lengths = (inputs if inputs.offsets is not None or not self.y.sequential else targets).lengths(
-            self.training.rows
-        )
-        size = self.state.batch
-        if lengths is None or len(order) < 2 * size:
-            return order
-        whole = len(order) // size * size
-        parts = np.array_split(order[:whole].reshape(-1, size), max(1, whole // size // _SORTED))
-        batches = []
-        for part in parts:
-            rows = part.flatten()
-            batches.append(rows[np.argsort(lengths[rows], kind="stable")].reshape(-1, size))
-        shuffled = np.concatenate(batches)
-        return np.concatenate([shuffled[generator.permutation(len(shuffled))].flatten(), order[whole:]])
+        return self.order.of(epoch, self.state.batch)
 
     def _batch(self, places: Array) -> tuple[Any, Tensor]:
         rows = self.training.rows[places]
