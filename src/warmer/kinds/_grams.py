@@ -14,16 +14,20 @@ from warmer.kinds._contract import Array
 from warmer.kinds._tokens import BEGIN, END
 
 _LONGEST = 6
-_SEEN_ONCE = 3
-_MOST_TOKENS, _MOST_RUNS = 500_000, 200_000
+_MOST_TOKENS = 200_000
 _REMEMBERED = 20_000
+_LEAST_OFF = 0.05
+
+Followed = tuple[Array, Array, float]
+"""The tokens that followed a context, the chance of each less what is taken off, and how much was taken off in all."""
 
 
 class Grams(nn.Module):
     """How often runs of up to six tokens occurred, and from that the chance of a token after others.
 
-    The chance is a mean over what followed the last five tokens, the last four, and so on; a context counts for more the
-    oftener it was seen, and for less the more different tokens followed it (Witten and Bell 1991).
+    Kneser and Ney's estimate (1995, doi 10.1109/ICASSP.1995.479394) as modified by Chen and Goodman (1999,
+    doi 10.1006/csla.1999.0128): a little is taken off the count of what followed the last five tokens, and given to what
+    followed the last four, and so on; there a run counts as often as there are different tokens before it.
 
     Args:
         tokens: how many different ones there are.
@@ -32,7 +36,8 @@ class Grams(nn.Module):
     def __init__(self, tokens: int) -> None:
         super().__init__()
         self.tokens = tokens
-        self.register_buffer("runs", torch.zeros(0, _LONGEST, dtype=torch.int32))  # 0 before runs that are shorter
+        # Runs of six tokens, and shorter ones that begin a text, with 0 before them: all others are parts of these.
+        self.register_buffer("runs", torch.zeros(0, _LONGEST, dtype=torch.int32))
         self.register_buffer("times", torch.zeros(0, dtype=torch.int32))
         self._forget()
 
@@ -40,11 +45,11 @@ class Grams(nn.Module):
     times: Tensor
 
     def _forget(self) -> None:
-        self._after: dict[tuple[int, ...], tuple[Array, Array]] = {}
+        self._after: dict[tuple[int, ...], Followed] = {}
         self._known: dict[tuple[int, ...], Array] = {}
 
     def count(self, texts: Iterable[Sequence[int]]) -> None:
-        """Count the runs of texts, up to half a million tokens; of long runs those seen more than once are kept."""
+        """Count the runs of texts, up to 200,000 tokens."""
         counted: Counter[tuple[int, ...]] = Counter()
         read = 0
         for text in texts:
@@ -52,12 +57,11 @@ class Grams(nn.Module):
             read += len(line)
             if read > _MOST_TOKENS:
                 break
-            for end in range(2, len(line) + 1):
-                counted.update(line[begin:end] for begin in range(max(0, end - _LONGEST), end))
-        kept = [(run, n) for run, n in counted.most_common(_MOST_RUNS) if n > 1 or len(run) <= _SEEN_ONCE]
-        rows = [(0,) * (_LONGEST - len(run)) + run for run, _ in kept]
-        self.runs = torch.tensor(rows, dtype=torch.int32).reshape(-1, _LONGEST)
-        self.times = torch.tensor([n for _, n in kept], dtype=torch.int32)
+            counted.update(line[max(0, end - _LONGEST) : end] for end in range(2, len(line) + 1))
+        rows = [(0,) * (_LONGEST - len(run)) + run for run in counted]
+        small = torch.int16 if self.tokens <= torch.iinfo(torch.int16).max else torch.int32
+        self.runs = torch.tensor(rows, dtype=small).reshape(-1, _LONGEST)
+        self.times = torch.tensor(list(counted.values()), dtype=torch.int32)
         self._forget()
 
     def chances(self, before: tuple[int, ...]) -> Array:
@@ -81,24 +85,26 @@ class Grams(nn.Module):
 
     def _mixed(self, before: tuple[int, ...]) -> Array:
         shorter = self._mixed(before[1:]) if before else np.full(self.tokens, 1 / self.tokens)
-        seen = self._table().get(before)
-        if seen is None:
+        followed = self._table().get(before)
+        if followed is None:
             return shorter
-        tokens, times = seen
-        found = len(tokens) * shorter
-        found[tokens] += times
-        return np.asarray(found / (len(tokens) + times.sum()))
+        tokens, shares, off = followed
+        found: Array = off * shorter
+        found[tokens] += shares
+        return found
 
-    def _table(self) -> dict[tuple[int, ...], tuple[Array, Array]]:
-        """Return context → (tokens that followed, how often each did)."""
+    def _table(self) -> dict[tuple[int, ...], Followed]:
+        """Return context → what followed it."""
         if not self._after and len(self.runs):
-            gathered: dict[tuple[int, ...], list[tuple[int, int]]] = {}
-            for run, n in zip(self.runs.tolist(), self.times.tolist(), strict=True):
-                *context, last = run
-                gathered.setdefault(tuple(token for token in context if token), []).append((last, n))
-            for context, pairs in gathered.items():
-                tokens, times = np.array(pairs).T
-                self._after[context] = (tokens, times)
+            runs, times = self.runs.numpy().astype(np.int64), self.times.numpy().astype(np.int64)
+            longer = np.zeros((0, _LONGEST + 1), dtype=np.int64)
+            for length in range(_LONGEST, 0, -1):
+                own = runs[:, -length] != 0  # of just this length; shorter ones begin a text
+                own &= (runs[:, : _LONGEST - length] == 0).all(1) & ((length == _LONGEST) | (runs[:, -length] == BEGIN))
+                parts, before = np.unique(longer[:, 1:], axis=0, return_counts=True)
+                longer = np.concatenate([runs[own, -length:], parts])
+                if len(longer):
+                    self._after |= _followed(longer, np.concatenate([times[own], before]))
         return self._after
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
@@ -108,3 +114,21 @@ class Grams(nn.Module):
                 setattr(self, name, torch.empty_like(state_dict[prefix + name], device=self.times.device))
         self._forget()
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _followed(runs: Array, times: Array) -> dict[tuple[int, ...], Followed]:
+    """Return context → what followed it, of different runs of one length `[n, length]` and how often each was counted."""
+    once, twice, thrice, more = (max(1, int((times == n).sum())) for n in (1, 2, 3, 4))
+    share = once / (once + 2 * twice)
+    off = 1 - 2 * share * twice / once, 2 - 3 * share * thrice / twice, 3 - 4 * share * more / thrice
+    taken = np.clip(off, _LEAST_OFF, (0.95, 1.95, 2.95))[np.minimum(times, 3) - 1]
+    order = np.lexsort(runs.T[::-1])
+    runs, times, taken = runs[order], times[order], taken[order]
+    another = (runs[1:, :-1] != runs[:-1, :-1]).any(1)
+    starts = np.flatnonzero(np.concatenate([[True], another]))
+    found = {}
+    for start, end in zip(starts, [*starts[1:], len(runs)], strict=True):
+        total = times[start:end].sum()
+        shares = (times[start:end] - taken[start:end]) / total
+        found[tuple(runs[start, :-1].tolist())] = runs[start:end, -1], shares, float(taken[start:end].sum() / total)
+    return found
