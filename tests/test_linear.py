@@ -39,6 +39,17 @@ def test_squared_error_is_least_squares(diabetes):
     assert np.abs(answers(model, frame) - truth).max() < 1e-4 * y.std()
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_small_steps_come_near_least_squares(diabetes, optimizer):
+    frame, x, y = diabetes
+    columns = list(frame.columns[:10])
+    model = warmer.learn(frame, y="target", x=columns, network="linear", optimizer=optimizer)
+    truth = LinearRegression().fit(x[:N_TRAIN], y[:N_TRAIN]).predict(x)
+    assert model.plan.batch < N_TRAIN / 10
+    apart = (answers(model, frame) - truth)[:N_TRAIN].std() / truth[:N_TRAIN].std()
+    assert apart < 0.2  # of columns that say the same, small steps leave some for others
+
+
 def test_several_answers_at_once(diabetes):
     frame, x, _ = diabetes
     model = warmer.learn(frame, y=["target", "other"], x=list(frame.columns[:10]), network="linear")
@@ -166,6 +177,8 @@ def test_a_named_loss_trains_any_network():
 def test_what_cannot_be_linear_is_answered_in_a_sentence():
     with pytest.raises(InputError, match="the loss of category is one of cross_entropy"):
         warmer.learn("iris", loss="mae")
+    with pytest.raises(InputError, match="give network=linear, too"):
+        warmer.learn("iris", optimizer="bfgs")
     sentences = [f"a sentence number {i} about {'dogs' if i % 2 else 'cats'} and trees" for i in range(60)]
     rows = [({"words": sentence}, i) for i, sentence in enumerate(sentences)]
     with pytest.raises(InputError, match="network=linear is for numbers"):

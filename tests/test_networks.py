@@ -112,6 +112,16 @@ def test_optimisers_step_like_torch(name, peer):
         torch.testing.assert_close(a, b)
 
 
+def test_another_optimiser_comes_with_rates_of_its_own():
+    pictures = Plan(optimizer="muon", learning_rate=0.24, weight_decay=0.0, clip=0.0)
+    assert optimisers.instead(pictures, "muon") == {}
+    assert optimisers.instead(pictures, "adamw")["learning_rate"][0] < 0.01
+    assert optimisers.instead(Plan(), "sgd")["learning_rate"][0] > 0.01
+    for rate, longest in ((1e-3, 1e-3), (5e-3, 3e-3)):  # MuonW's are meant to be AdamW's
+        lines = Plan(optimizer="muonw", learning_rate=rate)
+        assert optimisers.instead(lines, "adamw").get("learning_rate", (rate,))[0] == longest
+
+
 class Spelled(nn.Module):
     """One of each: a lookup table, a matrix, gates, a filter, a norm and a readout."""
 

@@ -229,6 +229,8 @@ def _of_line(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encode
         known = f"one of {', '.join(y.losses)}" if y.losses else "not open to choice"
         raise InputError(f"the loss of {y.name} is {known}, so `{loss}` cannot be had; leave it out")
     if wanted.plan.get("network", "auto") != "linear":
+        if wanted.plan.get("optimizer") == "bfgs":
+            raise InputError("optimizer=bfgs goes to the bottom of a linear network's loss; give network=linear, too")
         return []
     if encoder is not None or adopted is not None:
         raise InputError("a linear network has no encoder; leave out yours, or network=linear")
@@ -237,7 +239,8 @@ def _of_line(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encode
             "network=linear is for numbers, categories, dates and pictures as x and for numbers and categories as y; "
             "leave it out, or leave out the other columns with --column NAME=unused"
         )
-    return [optimisers.proposals(n, int(np.prod([size or 1 for size in x.shape])), y.discrete)]
+    numbers = int(np.prod([size or 1 for size in x.shape]))
+    return [optimisers.proposals(n, numbers, y.discrete, wanted.plan.get("optimizer"))]
 
 
 def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: nn.Module | None) -> Plan:
@@ -266,6 +269,8 @@ def _plan(prepared: Prepared, wanted: Wishes, adopted: Adopted | None, encoder: 
         if adopted is not None:
             raise InputError("`robust` needs a network trained from nothing; leave out --from, or robust")
         proposals.append(adversary.proposals(proposals[0]))
+    if (optimizer := wanted.plan.get("optimizer")) is not None:
+        proposals.append(optimisers.instead(Plan.derive(proposals, {}), optimizer))
     plan = Plan.derive(proposals, wanted.plan)
     if plan.folds > 1 and encoder is not None:
         raise InputError("an encoder of your own cannot be multiplied; leave folds out")

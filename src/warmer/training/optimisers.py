@@ -19,6 +19,15 @@ _EXACT_EPOCHS, _ITERATIONS, _TRIALS = 3, 2000, 50
 _WHOLE_MATRIX = 1500
 _FLAT, _STILL = 1e-9, 1e-12
 _MOST_NUMBERS = 10_000_000
+_FEW = 20_000
+
+_USUAL: dict[str, tuple[float, float, float]] = {  # learning rate, weight decay, clip
+    "adamw": (2e-3, 0.01, 1.0),
+    "muonw": (2e-3, 0.01, 1.0),
+    "muon": (0.12, 0.0, 0.0),
+    "sgd": (0.02, 5e-4, 1.0),
+}
+_LONGEST = 3e-3  # of AdamW's usual rates
 
 
 class Plain(Optimizer):
@@ -67,11 +76,11 @@ def make(network: nn.Module, plan: Plan) -> Plain:
     return AdamW(groups, lr=plan.learning_rate, betas=(plan.momentum, 0.99), fused=True)
 
 
-def proposals(n: int, size: int, sorts: bool) -> Proposal:
+def proposals(n: int, size: int, sorts: bool, wanted: str | None = None) -> Proposal:
     """Propose how a linear network is learned: to the bottom, from all `n` examples of `size` numbers in each step.
 
-    Only where they are too many for that, in small batches. Categories that a line can part would pull its weights
-    without end, so they get scikit-learn's usual pull back.
+    Only where they are too many for that, or another optimiser is wanted, in small batches. Categories that a line can part
+    would pull its weights without end, so they get scikit-learn's usual pull back.
     """
     common: Proposal = {
         "members": (1, "one network"),
@@ -85,14 +94,15 @@ def proposals(n: int, size: int, sorts: bool) -> Proposal:
         "precision": ("fp32", "in double precision, in fact: there is one answer to find"),
         "memory_format": ("contiguous", "nothing else fits"),
     }
-    if n * size > _MOST_NUMBERS:
+    if wanted not in (None, "bfgs") or (wanted is None and n * size > _MOST_NUMBERS):
         return {
             **common,
             "optimizer": ("adamw", "too many examples for steps on all of them"),
             "learning_rate": (1e-3, "for a linear network"),
-            "batch": (512, "examples a step"),
-            "epochs": (float(min(20, max(2, 4_000_000 / n))), "passes"),
+            "batch": (int(min(512, max(16, n // 20))), "examples a step"),
+            "epochs": (float(min(20 if n > _FEW else 200, max(2, 4_000_000 / n))), "passes"),
             "weight_decay": (0.0, "none"),
+            "cooldown": (0.8, "ever shorter steps come to rest"),
         }
     return {
         **common,
@@ -105,6 +115,20 @@ def proposals(n: int, size: int, sorts: bool) -> Proposal:
         "cooldown": (0.0, "not needed with these steps"),
         "validations": (1, "the end counts, wherever the way led"),
     }
+
+
+def instead(proposed: Plan, wanted: str) -> Proposal:
+    """Propose what usually goes with an optimiser, where another one is wanted than was proposed.
+
+    What is a short step for one is far too long for another; only MuonW's rates are meant to be AdamW's.
+    """
+    if wanted == proposed.optimizer or wanted not in _USUAL:
+        return {}
+    rate, decay, clip = _USUAL[wanted]
+    why = f"usual with {wanted}"
+    if {wanted, proposed.optimizer} == {"adamw", "muonw"}:
+        return {"learning_rate": (_LONGEST, why)} if proposed.learning_rate > _LONGEST else {}
+    return {"learning_rate": (rate, why), "weight_decay": (decay, why), "clip": (clip, why)}
 
 
 def _groups(named: list[tuple[str, nn.Parameter]], plan: Plan) -> list[dict[str, Any]]:
