@@ -54,3 +54,10 @@ def test_lists_that_are_empty_or_uneven_are_refused():
         examples.open(([], []))
     with pytest.raises(InputError, match="as many"):
         examples.open(([1, 2], [1]))
+
+
+def test_a_folder_called_like_built_in_examples_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert not examples.open("iris").notes
+    (tmp_path / "iris").mkdir()
+    assert "./iris" in examples.open("iris").notes[0]

@@ -59,6 +59,8 @@ def open(thing: Any, answers: Sequence[str] = (), **chosen: Any) -> Table:
             table: Table = source.read(thing, **_of(source, chosen))
             if not len(table):
                 raise InputError(f"`{table.origin}` holds no examples{_first_reason(table)}")
+            if isinstance(thing, str) and thing in getattr(source, "NAMES", ()) and os.path.exists(thing):
+                table.notes.append(f"these are the built-in examples; what lies here under that name is `./{thing}`")
             return table
     raise _unreadable(thing)
 
