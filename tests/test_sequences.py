@@ -126,6 +126,16 @@ def test_chances_of_what_follows_add_up_to_one(texts, before):
     assert np.array_equal(again.chances(tuple(before)), grams.chances(tuple(before)))
 
 
+def test_what_follows_many_tokens_is_likelier_in_a_new_place_than_what_follows_one_often():
+    often, after_many, new = 4, 5, 9
+    grams = Grams(10)
+    grams.count([[3, often]] * 20 + [[other, after_many] for other in (6, 7, 8)] * 2)
+    unheard = grams.chances((new,))
+    assert unheard[after_many] > unheard[often] + 0.5
+    assert grams.chances((3,))[often] > -0.1
+    assert grams.runs.dtype == torch.int16, "few different tokens take little room in a model file"
+
+
 def test_of_many_likely_tokens_the_likeliest_are_looked_at():
     logs = torch.tensor([[0.05, 0.2, 0.3, 0.45], [0.1, 0.2, 0.4, 0.3]]).double().log().numpy()
     for most, tokens in ((1, {2, 3}), (2, {2, 3}), (3, {1, 2, 3})):

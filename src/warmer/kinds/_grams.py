@@ -126,9 +126,11 @@ def _followed(runs: Array, times: Array) -> dict[tuple[int, ...], Followed]:
     runs, times, taken = runs[order], times[order], taken[order]
     another = (runs[1:, :-1] != runs[:-1, :-1]).any(1)
     starts = np.flatnonzero(np.concatenate([[True], another]))
-    found = {}
-    for start, end in zip(starts, [*starts[1:], len(runs)], strict=True):
-        total = times[start:end].sum()
-        shares = (times[start:end] - taken[start:end]) / total
-        found[tuple(runs[start, :-1].tolist())] = runs[start:end, -1], shares, float(taken[start:end].sum() / total)
-    return found
+    totals = np.add.reduceat(times, starts)
+    shares = (times - taken) / np.repeat(totals, np.diff([*starts, len(runs)]))
+    offs = np.add.reduceat(taken, starts) / totals
+    contexts = map(tuple, runs[starts, :-1].tolist())
+    return {
+        context: (runs[start:end, -1], shares[start:end], off)
+        for context, start, end, off in zip(contexts, starts, [*starts[1:], len(runs)], offs.tolist(), strict=True)
+    }
