@@ -82,6 +82,13 @@ def test_lines_of_real_handwriting_are_learned_at_a_pace_of_their_own(strokes):
     assert plan.weight_decay > small.weight_decay
 
 
+def test_lines_as_answers_are_pictures_of_one_size(strokes):
+    pairs = [(text, line) for line, text in strokes]
+    model = warmer.learn(pairs, signature="text -> image", epochs=0.5, advice=False)
+    assert not model.y.line
+    assert model("ab").picture.size == (model.y.width, model.y.height)
+
+
 @pytest.mark.parametrize(("wishes", "seen"), [({}, 5), ({"views": False}, 1), ({"ordered": False}, 1)])
 def test_only_what_spells_in_order_is_averaged_over_views(strokes, wishes, seen, monkeypatch):
     model = learned(strokes, **wishes)

@@ -127,7 +127,7 @@ class Image(Kind):
         sizes = np.array([picture.size for _, picture in opened])  # width, height
         whole = partner is not None and partner.sequential
         grey = all(is_grey(picture) for _, picture in opened)
-        if whole and not options.get("size") and _lines.are_lines(sizes):
+        if role == "x" and whole and not options.get("size") and _lines.are_lines(sizes):
             return cls._of_lines(1 if grey else 3, _lines.height_of(sizes), options)
         placed = partner is not None and partner.placed and role == "x"
         _checked(options)
