@@ -173,6 +173,8 @@ def compare(
 ) -> Comparison:
     """Learn the same examples once for each value of one or two choices, all else equal.
 
+    What follows from a choice follows it here, too: another optimizer comes with its own learning rate.
+
     Args:
         source, y, wishes: as of `learn`.
         vary: name of a plan field or option → the values to try; two names: every combination.

@@ -16,7 +16,7 @@ from warmer.kinds._tokens import BEGIN, END
 _LONGEST = 6
 _MOST_TOKENS = 200_000
 _REMEMBERED = 20_000
-_LEAST_OFF = 0.05
+_LEAST_OFF, _MOST_OFF = 0.05, (0.95, 1.95, 2.95)  # of runs counted once, twice and oftener; never all of a count
 
 Followed = tuple[Array, Array, float]
 """The tokens that followed a context, the chance of each less what is taken off, and how much was taken off in all."""
@@ -99,8 +99,8 @@ class Grams(nn.Module):
             runs, times = self.runs.numpy().astype(np.int64), self.times.numpy().astype(np.int64)
             longer = np.zeros((0, _LONGEST + 1), dtype=np.int64)
             for length in range(_LONGEST, 0, -1):
-                own = runs[:, -length] != 0  # of just this length; shorter ones begin a text
-                own &= (runs[:, : _LONGEST - length] == 0).all(1) & ((length == _LONGEST) | (runs[:, -length] == BEGIN))
+                # Of just this length; in older model files there are short ones, too, that begin no text.
+                own = (runs[:, -length] != 0) if length == _LONGEST else (runs[:, -length] == BEGIN)
                 parts, before = np.unique(longer[:, 1:], axis=0, return_counts=True)
                 longer = np.concatenate([runs[own, -length:], parts])
                 if len(longer):
@@ -121,7 +121,7 @@ def _followed(runs: Array, times: Array) -> dict[tuple[int, ...], Followed]:
     once, twice, thrice, more = (max(1, int((times == n).sum())) for n in (1, 2, 3, 4))
     share = once / (once + 2 * twice)
     off = 1 - 2 * share * twice / once, 2 - 3 * share * thrice / twice, 3 - 4 * share * more / thrice
-    taken = np.clip(off, _LEAST_OFF, (0.95, 1.95, 2.95))[np.minimum(times, 3) - 1]
+    taken = np.clip(off, _LEAST_OFF, _MOST_OFF)[np.minimum(times, 3) - 1]
     order = np.lexsort(runs.T[::-1])
     runs, times, taken = runs[order], times[order], taken[order]
     another = (runs[1:, :-1] != runs[:-1, :-1]).any(1)

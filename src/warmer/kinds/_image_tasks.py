@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ SMALL = 48
 _NEAR = (0.7, 1.3)
 
 
-class Task:
+class Task(ABC):
     """What all pictures have in common that are looked at as a whole. Stateless: what was fitted is the kind's, `image`."""
 
     pixels = False
@@ -83,9 +84,9 @@ class Task:
         """Return the views over which an answer is averaged."""
         return [batch]
 
+    @abstractmethod
     def proposals(self, image: Image, n: int, minutes: float | None) -> Proposal:
         """Propose a network and a length of training by the size of the pictures and their number."""
-        raise NotImplementedError
 
     def beside_answers(self, image: Image, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
         """Propose plan fields by what some pictures look like beside their answers."""

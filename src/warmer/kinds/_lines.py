@@ -77,12 +77,19 @@ class Lines(Task):
         return proposals(image.height, n, minutes)
 
     def beside_answers(self, image: Image, arrays: Any, y: Kind, targets: Any, n: int) -> Proposal:
-        """Propose a pace."""
-        return pace(image.height)
+        """Propose how long the steps are with which real handwriting is learned, whatever is usual for texts."""
+        if image.height < FINE:
+            return {}
+        return {
+            "learning_rate": (0.005, "orthogonalised steps may be long"),
+            "weight_decay": (0.1, "keeps weights short, whose steps are long"),
+        }
 
     def encoder(self, image: Image, plan: Plan) -> nn.Module:
         """Return convolutions, and what reads their columns."""
-        reads = reader(image.height) if image.reader in ("auto", "bag") else image.reader
+        # An LSTM's step is quicker; a GRU is what small letters were measured with.
+        usual = "lstm" if image.height >= FINE else "gru"
+        reads = usual if image.reader in ("auto", "bag") else image.reader
         width, depth = plan.width or 256, plan.depth or 2
         return LineNet(image.channels, image.height, width, depth, plan.dropout, reads, plan.instance_norm)
 
@@ -231,11 +238,6 @@ def _hidden(lengths: Tensor, columns: int, longest: float, drawn: Any) -> Tensor
     return found
 
 
-def reader(height: int) -> str:
-    """Return what reads lines of this height: an LSTM's step is quicker, and a GRU is what small letters were measured with."""
-    return "lstm" if height >= FINE else "gru"
-
-
 def proposals(height: int, n: int, minutes: float | None) -> Proposal:
     """Propose how lines are learned."""
     seen, most = (90_000 if height >= FINE else 60_000), 60
@@ -257,14 +259,4 @@ def proposals(height: int, n: int, minutes: float | None) -> Proposal:
         "width": (256, "numbers a place"),
         "depth": (2, "layers of what reads them"),
         "dropout": (0.2, "silenced activations"),
-    }
-
-
-def pace(height: int) -> Proposal:
-    """Propose how long the steps are with which lines are learned, whatever is usual for texts."""
-    if height < FINE:
-        return {}
-    return {
-        "learning_rate": (0.005, "orthogonalised steps may be long"),
-        "weight_decay": (0.1, "keeps weights short, whose steps are long"),
     }

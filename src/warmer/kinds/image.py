@@ -21,6 +21,7 @@ from warmer.kinds._adopted_images import adopt
 from warmer.kinds._colouring import ColouringHead
 from warmer.kinds._contract import Adopted, Answer, Array, Bid, Cells, Head, Kind, option
 from warmer.kinds._decoding import eight_bits, is_grey, open_picture, try_open
+from warmer.kinds._image_tasks import SMALL
 from warmer.kinds._picturing import CriticisedHead, PictureHead, compared
 from warmer.networks import pretrained
 from warmer.networks.features import FeatureSpec
@@ -32,7 +33,6 @@ from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".jp2", ".avif", ".ppm", ".pgm")
-_SMALL = _image_tasks.SMALL
 _LARGE = 112
 _LONGEST = 128
 _LONGEST_LOCATED = 320
@@ -165,7 +165,7 @@ class Image(Kind):
         patches = scaled.unfold(2, 2, 1).unfold(3, 2, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, 4 * self.channels)
         covariance = patches.t() @ patches / len(patches)
         side = min(self.height, self.width)
-        shift = self.shift if self.shift is not None else (1 if side <= 16 else 2 if side <= _SMALL else side // 16)
+        shift = self.shift if self.shift is not None else (1 if side <= 16 else 2 if side <= SMALL else side // 16)
         return dataclasses.replace(
             self,
             mean=tuple(mean.tolist()),
@@ -404,9 +404,9 @@ def _choose_size(sizes: Array, asked: int | None) -> tuple[int, int]:
     if asked:
         return asked, asked
     shorter = int(np.median(sizes.min(1)))
-    if shorter <= _SMALL:
+    if shorter <= SMALL:
         width, height = (int(value) for value in np.median(sizes, 0))
-        return (width, height) if max(width, height) <= 2 * _SMALL else (shorter, shorter)
+        return (width, height) if max(width, height) <= 2 * SMALL else (shorter, shorter)
     side = min(_LARGE, shorter)
     return side, side
 

@@ -19,7 +19,6 @@ _EXACT_EPOCHS, _ITERATIONS, _TRIALS = 3, 2000, 50
 _WHOLE_MATRIX = 1500
 _FLAT, _STILL = 1e-9, 1e-12
 _MOST_NUMBERS = 10_000_000
-_FEW = 20_000
 
 _USUAL: dict[str, tuple[float, float, float]] = {  # learning rate, weight decay, clip
     "adamw": (2e-3, 0.01, 1.0),
@@ -100,7 +99,7 @@ def proposals(n: int, size: int, sorts: bool, wanted: str | None = None) -> Prop
             "optimizer": ("adamw", "too many examples for steps on all of them"),
             "learning_rate": (1e-3, "for a linear network"),
             "batch": (int(min(512, max(16, n // 20))), "examples a step"),
-            "epochs": (float(min(20 if n > _FEW else 200, max(2, 4_000_000 / n))), "passes"),
+            "epochs": (float(min(20 if wanted is None else 200, max(2, 4_000_000 / n))), "passes"),
             "weight_decay": (0.0, "none"),
             "cooldown": (0.8, "ever shorter steps come to rest"),
         }
