@@ -86,12 +86,29 @@ def test_whitening_makes_neighbouring_pixels_uncorrelated():
     torch.testing.assert_close(answers.t() @ answers / len(answers), torch.eye(4), atol=0.02, rtol=0)
 
 
-def test_orthogonalised_steps_have_about_one_length_in_every_direction():
+@pytest.mark.parametrize("number", [torch.float32, torch.bfloat16])
+def test_orthogonalised_steps_have_about_one_length_in_every_direction(number):
     torch.manual_seed(0)
     for shape in ((3, 8, 30), (3, 30, 8)):
-        lengths = torch.linalg.svdvals(optimisers.orthogonalise(torch.randn(shape), 5))
+        lengths = torch.linalg.svdvals(optimisers.orthogonalise(torch.randn(shape).to(number), 5).float())
         assert lengths.min() > 0.5
         assert lengths.max() < 1.3
+
+
+@pytest.mark.parametrize("name", ["muon", "muonw"])
+def test_steps_are_orthogonalised_as_roughly_as_the_forward_pass_counts(name):
+    found = {}
+    for number in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8, 4))
+        before = network[0].weight.detach().clone()
+        made = optimisers.make(network, Plan(optimizer=name, precision=number, learning_rate=0.01, weight_decay=0.0))
+        network(torch.ones(2, 3, 3, 3)).square().sum().backward()
+        made.step()
+        found[number] = network[0].weight.detach() - before
+        assert network[0].weight.dtype is torch.float32
+    assert not torch.equal(found["fp32"], found["bf16"])
+    torch.testing.assert_close(found["fp32"], found["bf16"], rtol=0, atol=0.1 * float(found["fp32"].abs().max()))
 
 
 @pytest.mark.parametrize(("name", "peer"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])

@@ -244,11 +244,12 @@ def proposals(height: int, n: int, minutes: float | None) -> Proposal:
     if minutes is not None and height >= FINE:
         seen, most = 3 * seen, 3 * most  # hands never seen go on being read better: the minutes are to end it
     of_height: Proposal = (
-        {"instance_norm": (0.5, "hands differ")}
+        {"instance_norm": (0.5, "hands differ"), "width": (384, "numbers a place; channels go along")}
         if height >= FINE
         else {"precision": ("fp32", "of small letters every shade counts")}
     )
     return {
+        "width": (256, "numbers a place"),
         **of_height,
         "ordered": (True, "pictures of one height and many widths: lines, written in the order in which they are read"),
         "optimizer": ("muonw", "orthogonalised steps: fewer epochs")
@@ -256,7 +257,6 @@ def proposals(height: int, n: int, minutes: float | None) -> Proposal:
         else ("adamw", "orthogonalised steps learn small letters sooner, and in the end by heart"),
         "epochs": (float(np.clip(seen / n, 8, most)), f"at the most {seen:,} lines seen with {n:,} to learn from"),
         "batch": (16 if n < 3000 else 32, "lines a step"),
-        "width": (256, "numbers a place"),
         "depth": (2, "layers of what reads them"),
         "dropout": (0.2, "silenced activations"),
     }

@@ -16,9 +16,10 @@ _STEM = 32
 FINE = 48
 """Rows from which on a line has pixels to spare; of smaller ones each counts."""
 
-_FINE_STEPS = ((32, (2, 2)), (64, (2, 1)), (128, (2, 1)))
+_FINE_STEPS = ((8, (2, 2)), (4, (2, 1)), (2, (2, 1)))
+"""Numbers a place over channels, and the rows and columns of which one is kept, of each step after the stem."""
 _SMALL_STEPS = ((64, (2, 2)), (128, (2, 1)), (128, (2, 1)))
-"""Channels, and the rows and columns of which one is kept, of each step after the stem."""
+"""Channels, and the rows and columns of which one is kept."""
 
 
 class LineNet(nn.Module):
@@ -29,7 +30,8 @@ class LineNet(nn.Module):
 
     Args:
         channels, height: of the picture.
-        width, depth: numbers a place, and layers, of what reads the columns.
+        width, depth: numbers a place, and layers, of what reads the columns; of a line with pixels to spare the
+            convolutions widen along with them.
         dropout: share silenced in training.
         reader: one of `warmer.networks.sequences.BODIES`.
         own: share of each line's own mean and variance in what normalises it.
@@ -40,14 +42,16 @@ class LineNet(nn.Module):
     ) -> None:
         super().__init__()
         fine = height >= FINE
+        steps = [(width // share, pool) for share, pool in _FINE_STEPS] if fine else list(_SMALL_STEPS)
+        before = steps[0][0] if fine else _STEM
         stem = (
-            ColumnLayer(channels, _STEM, side=5, stride=(2, 2), own=own)
+            ColumnLayer(channels, before, side=5, stride=(2, 2), own=own)
             if fine
-            else ColumnLayer(channels, _STEM, pool=(2, 2), own=own)
+            else ColumnLayer(channels, before, pool=(2, 2), own=own)
         )
         self.layers = nn.ModuleList([stem])
-        before, height = _STEM, math.ceil(height / 2)
-        for count, pool in _FINE_STEPS if fine else _SMALL_STEPS:
+        height = math.ceil(height / 2)
+        for count, pool in steps:
             self.layers.append(ColumnLayer(before, count, pool=pool, own=own))
             if fine:
                 self.layers.append(ColumnLayer(count, count, residual=True, own=own))

@@ -470,6 +470,7 @@ class Descent:
             )
         self.plan = plan
         precision.arrange_network(self.network, plan.memory_format)
+        self.optimiser = optimisers.make(self.network, plan)
         torch.set_num_threads(int(data["threads"]))
         self.network.load_state_dict(
             {n.removeprefix("weights."): t for n, t in tensors.items() if n.startswith("weights.")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -66,9 +66,11 @@ def make(network: nn.Module, plan: Plan) -> Plain:
         filters = [p for _, p in named if p.dim() == 4]
         matrices = [p for _, p in named if p.dim() >= 2 and p.dim() != 4]
         vectors = [p for _, p in named if p.dim() < 2]
-        return Muon(filters, matrices, vectors, plan.learning_rate, plan.weight_decay, _shares(named, plan))
+        made = Muon(filters, matrices, vectors, plan.learning_rate, plan.weight_decay, _shares(named, plan))
+        return made.calculating(plan.precision)
     if plan.optimizer == "muonw":
-        return MuonW(network, plan.learning_rate, plan.weight_decay, _shares(named, plan))
+        found = MuonW(network, plan.learning_rate, plan.weight_decay, _shares(named, plan))
+        return found.calculating(plan.precision)
     groups = _groups(named, plan)
     if plan.optimizer == "sgd":
         return SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0)
@@ -301,6 +303,12 @@ class Muon(Plain):
                 for peak, some in alike.items()
             ]
         super().__init__(groups, {})
+        self.number = torch.float32
+
+    def calculating(self, precision: str) -> Self:
+        """Orthogonalise in the number format of the forward pass: that is rough, and bf16 as good as any (Jordan 2024)."""
+        self.number = torch.bfloat16 if precision == "bf16" else torch.float32
+        return self
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -321,7 +329,8 @@ class Muon(Plain):
             state["momentum"].mul_(self.MOMENTUM).add_(p.grad)
             direction = p.grad.add(state["momentum"], alpha=self.MOMENTUM)
             p.mul_(len(p) ** 0.5 / p.norm().clamp(min=1e-12))
-            p.add_(orthogonalise(direction.reshape(1, len(p), -1), self.STEPS).view_as(p), alpha=-group["lr"])
+            step = orthogonalise(direction.reshape(1, len(p), -1).to(self.number), self.STEPS)
+            p.add_(step.view_as(p), alpha=-group["lr"])
 
     def _adam_step(self, params: Iterable[Tensor], group: dict[str, Any]) -> None:
         for p in params:
@@ -394,7 +403,7 @@ class MuonW(Muon):
             for part, of in zip(direction.chunk(squares), p.chunk(squares), strict=True):
                 alike.setdefault(tuple(part.shape), []).append((part, of))
         for shape, pairs in alike.items():
-            steps = orthogonalise(torch.stack([part for part, _ in pairs]), self.STEPS)
+            steps = orthogonalise(torch.stack([part for part, _ in pairs]).to(self.number), self.STEPS)
             for step, (_, p) in zip(steps, pairs, strict=True):
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(step.view_as(p), alpha=-group["lr"] * self.LENGTH * max(shape) ** 0.5)
@@ -403,10 +412,12 @@ class MuonW(Muon):
 def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     """Return nearly the closest matrices whose rows (or columns) are orthogonal and of length one, `[n, rows, columns]`.
 
-    Newton–Schulz iteration with Jordan's quintic; singular values end between about 0.7 and 1.2.
+    Newton–Schulz iteration with Jordan's quintic, in the matrices' own number format; singular values end between about 0.7
+    and 1.2.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-12)
+    length = torch.linalg.matrix_norm(matrices, keepdim=True, dtype=torch.float32).clamp(min=1e-12)
+    x = matrices / length.to(matrices.dtype)
     tall = x.shape[1] > x.shape[2]
     x = x.mT if tall else x
     for _ in range(steps):
