@@ -121,6 +121,45 @@ def test_ragged_rows_are_listed(tmp_path):
     assert len(found.sides) == 49
 
 
+def test_a_quotation_mark_that_is_never_closed_swallows_one_row(tmp_path):
+    rows = [f"{'ab'[i % 2]}{i},{i % 2}" for i in range(50)]
+    rows[7] = '"seven,1'
+    rows[20] = '"two\nlines",0'
+    (tmp_path / "t.csv").write_text("a,y\n" + "\n".join(rows))
+    found = prepared(tmp_path / "t.csv", y=("y",))
+    out = [(one.example, one.reason) for one in found.ledger.entries if one.action == "left out"]
+    assert out == [("row 9", "opens a quotation mark that is never closed")]
+    assert len(found.sides) == 49
+    (tmp_path / "u.csv").write_text("a,y\n" + "\n".join(rows) + '\nlast,"1\n')
+    found = prepared(tmp_path / "u.csv", y=("y",))
+    assert found.ledger.left_out == 2
+    assert len(found.sides) == 49
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_as_on_any_system(tmp_path, end):
+    (tmp_path / "t.csv").write_bytes(end.join(["a,y", *(f"{i},{i % 2}" for i in range(30))]).encode())
+    table = examples.open(str(tmp_path / "t.csv"))
+    assert table.columns["a"].tolist() == list(range(30))
+
+
+def test_a_cell_may_be_as_long_as_a_book(tmp_path):
+    rows = [f'"{"word " * 40_000}{i}\nend",{i % 2}' for i in range(3)]
+    (tmp_path / "t.csv").write_text("text,y\n" + "\n".join(rows))
+    table = examples.open(str(tmp_path / "t.csv"))
+    assert [len(cell) for cell in table.columns["text"]] == [200_005] * 3
+
+
+def test_marks_that_end_lines_may_lie_in_texts(tmp_path):
+    mark = "\u2028"
+    (tmp_path / "t.jsonl").write_text(
+        "".join(f'{{"text": "a{mark}b\u0085{i}", "y": {i % 2}}}\n' for i in range(4)), encoding="utf-8"
+    )
+    assert examples.open(str(tmp_path / "t.jsonl")).columns["text"][3] == f"a{mark}b\u00853"
+    (tmp_path / "t.csv").write_text("text,y\n" + "".join(f"a{mark}{i},{i % 2}\n" for i in range(4)), encoding="utf-8")
+    assert examples.open(str(tmp_path / "t.csv")).columns["text"][3] == f"a{mark}3"
+
+
 def test_other_encodings_are_read(tmp_path):
     text = "name,y\n" + "\n".join(f"{'Zoë' if i % 2 else 'Jürgen'},{i % 2}" for i in range(40))
     (tmp_path / "t.csv").write_bytes(text.encode("cp1252"))

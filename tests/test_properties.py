@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from warmer import examples
 from warmer.errors import InputError
 from warmer.examples import _prepare, _split
-from warmer.kinds.number import parse
+from warmer.kinds._numerals import Style
 
 WILD = st.one_of(
     st.none(),
@@ -107,6 +107,15 @@ def test_groups_stay_on_one_side_whatever_their_answers():
 @SLOW
 def test_numbers_are_read_as_people_write_them(whole, cents, unit):
     number = float(f"{whole}.{cents:02d}")
-    assert parse(f"{whole:,}.{cents:02d}{unit}")[0] == number
-    assert parse(f"{whole:,}".replace(",", ".") + f",{cents:02d}{unit}", decimal=",")[0] == number
-    assert parse(f"{whole}.{cents:02d}{unit}")[1] == unit.strip()
+    assert Style().read(f"{whole:,}.{cents:02d}{unit}")[0] == number
+    assert Style(",").read(f"{whole:,}".replace(",", ".") + f",{cents:02d}{unit}")[0] == number
+    assert Style().read(f"{whole}.{cents:02d}{unit}")[1] == unit.strip()
+
+
+@given(st.integers(0, 10**9), st.sampled_from(["", "$", "€ "]), st.sampled_from("-−–‒﹣－"))
+@SLOW
+def test_no_way_to_write_a_minus_is_taken_for_a_unit(whole, currency, minus):
+    for written in (f"{minus}{currency}{whole:,}", f"{currency}{minus}{whole}", f"({currency}{whole:,})"):
+        assert Style().reads(written) in ((-float(whole), currency.strip()), None)
+    assert Style().read(f"{minus}{whole}") == (-float(whole), "")
+    assert Style().reads(f"{whole}{minus}") is None

@@ -9,6 +9,7 @@ import json
 import os
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,11 @@ def parse(data: bytes, suffix: str, origin: str, ledger: Ledger) -> dict[str, Ar
         raise InputError(f"`{origin}` is empty; it needs a header and rows")
     if suffix in (".jsonl", ".ndjson", ".json"):
         return _json(text, origin, ledger)
-    return _separated(text, origin, ledger)
+    usual = csv.field_size_limit(len(text) + 1)  # a cell may be as long as a book
+    try:
+        return _separated(text, origin, ledger)
+    finally:
+        csv.field_size_limit(usual)
 
 
 def decode(data: bytes, origin: str, ledger: Ledger) -> str:
@@ -127,7 +132,7 @@ def _json(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
                 f"`{origin}` is not JSON (line {error.lineno}: {error.msg}); write one object a line"
             ) from None
     else:
-        listed = text.splitlines()
+        listed = text.split("\n")  # not splitlines: a text may hold other marks that end lines
     for number, item in enumerate(listed, start=1):
         if isinstance(item, str):
             if not item.strip():
@@ -154,7 +159,8 @@ def _json_cell(value: Any) -> Any:
 
 
 def _separated(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
-    """Read comma-, semicolon-, tab- or bar-separated text."""
+    """Read comma-, semicolon-, tab- or bar-separated text, whatever its lines end with."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     mark = _delimiter(text)
     header = next(csv.reader(io.StringIO(text), delimiter=mark))
     names = [name.strip() for name in header]
@@ -204,7 +210,7 @@ def _header_end(text: str, mark: str) -> int:
 
 def _ragged(body: str, mark: str, count: int) -> bool:
     """Tell quickly whether a row may have too few cells, which pandas fills without a word."""
-    lines = body.splitlines()
+    lines = body.split("\n")
     if '"' in body:
         return any(len(row) not in (0, count) for row in csv.reader(lines, delimiter=mark))
     return any(line.count(mark) != count - 1 and bool(line.strip()) for line in lines)
@@ -214,15 +220,14 @@ def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Led
     """Read a ragged table slowly, listing the rows whose number of cells is wrong."""
     kept: list[list[str]] = []
     places: list[int] = []
-    reader = csv.reader(io.StringIO(body), delimiter=mark, skipinitialspace=True)
-    for number, row in enumerate(reader, start=2):
-        if not row:
-            continue
-        if len(row) != len(names):
+    for number, row in enumerate(_records(io.StringIO(body).readlines(), mark, len(names)), start=2):
+        if row is None:
+            ledger.add(f"row {number}", "opens a quotation mark that is never closed")
+        elif len(row) == len(names):
+            kept.append(row)
+            places.append(number)
+        elif row:
             ledger.add(f"row {number}", f"has {len(row)} cells where the header has {len(names)}")
-            continue
-        kept.append(row)
-        places.append(number)
     if not kept:
         raise InputError(
             f"`{origin}` has no row with as many cells as its header ({len(names)}); is `{mark}` its separator?"
@@ -239,6 +244,31 @@ def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Led
     return {**from_frame(frame), "\0row": np.array(places)}
 
 
+def _records(lines: list[str], mark: str, count: int) -> Iterator[list[str] | None]:
+    """Yield the cells of each record; None for one line whose quotation mark would swallow those after it."""
+    start = 0
+    while start < len(lines):
+        reader = csv.reader((lines[k] for k in range(start, len(lines))), delimiter=mark, skipinitialspace=True)
+        begin = start
+        for row in reader:
+            end = start + reader.line_num
+            if (end - begin > 1 and len(row) != count) or (end == len(lines) and _open(lines[begin:end], mark)):
+                yield None
+                break
+            yield row
+            begin = end
+        start = begin + 1
+
+
+def _open(lines: list[str], mark: str) -> bool:
+    """Tell whether a record ends within quotation marks."""
+    try:
+        list(csv.reader(lines, delimiter=mark, skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        return "end of data" in str(error)
+    return False
+
+
 def _rejoined(rows: list[list[str]]) -> str:
     found = io.StringIO()
     csv.writer(found).writerows(rows)
@@ -247,7 +277,7 @@ def _rejoined(rows: list[list[str]]) -> str:
 
 def _delimiter(text: str) -> str:
     """Return the separator that cuts the first lines into the same number of cells, at least two; comma where none does."""
-    lines = [line for line in text[:100_000].splitlines()[:20] if line.strip()]
+    lines = [line for line in text[:100_000].split("\n")[:20] if line.strip()]
     best, most = ",", 0.0
     for mark in (",", "\t", ";", "|"):
         counts = [len(row) for row in csv.reader(lines, delimiter=mark)]

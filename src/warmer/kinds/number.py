@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,63 +17,21 @@ from warmer import scores
 from warmer.errors import BadCell
 from warmer.kinds import _likelihoods
 from warmer.kinds._contract import Answer, Array, Bid, Cells, Head, Kind
+from warmer.kinds._numerals import Style
 from warmer.networks.blocks import PiecewiseLinear, Standardise, exact, readout
 from warmer.networks.features import Features, FeatureSpec
 from warmer.plan import Plan, Proposal
 from warmer.words import figures
 
-_PATTERN = re.compile(
-    r"\s*(?P<before>[^\d\s.,+-]{0,4})\s*"
-    r"(?P<number>[+-]?(?:\d[\d.,'\u00a0\u202f ]*|[.,]\d+)(?:[eE][+-]?\d+)?)"
-    r"\s*(?P<after>[^\d.,+-]{0,12})\s*\Z"
-)
 _LARGEST = 3.0e38
 _BINS = 48
 _LEAST_FOR_BINS = 1000
 _MOST_COLUMNS_WITH_BINS = 200
 
 
-def parse(text: str, decimal: str = ".") -> tuple[float, str]:
-    """Read a number as people write it; return it with its unit ("" if none).
-
-    Args:
-        text: such as `1,234.5`, `€ 12`, `35 %`, `-4e3`.
-        decimal: the decimal mark, "." or ","; the other one, blanks and apostrophes separate thousands.
-
-    Raises:
-        ValueError: it is no number.
-    """
-    match = _PATTERN.match(text)
-    if match is None:
-        raise ValueError(text)
-    digits = match["number"].strip()
-    mark = re.escape(decimal)
-    separator = "." if decimal == "," else ","
-    whole = re.split(rf"{mark}|[eE]", digits, maxsplit=1)[0]
-    if re.search(r"[.,'\u00a0\u202f ]", whole) and not re.fullmatch(
-        r"[+-]?\d{1,3}(?:[.,'\u00a0\u202f ]\d{2,3})*", whole
-    ):
-        raise ValueError(text)
-    plain = re.sub(rf"[{re.escape(separator)}'\u00a0\u202f ]", "", digits).replace(decimal, ".")
-    return float(plain), (match["before"] + match["after"]).strip()
-
-
-def _decimal_mark(texts: Sequence[str]) -> str:
-    """Return the decimal mark that reads more of the texts; a point where both do."""
-    comma = sum(
-        bool(re.search(r"\d,(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r"\.\d{3},", text)) for text in texts
-    )
-    point = sum(
-        bool(re.search(r"\d\.(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r",\d{3}\.", text)) for text in texts
-    )
-    return "," if comma > point else "."
-
-
-def _try(text: str, decimal: str) -> tuple[float, str] | None:
-    try:
-        return parse(text, decimal)
-    except ValueError:
-        return None
+def _usual(units: Counter[str]) -> str:
+    """Return the commonest unit; none where none is named."""
+    return next((unit for unit, _ in units.most_common() if unit), "")
 
 
 @dataclass(frozen=True)
@@ -88,7 +45,7 @@ class Number(Kind):
         mean, deviation: of the values, or of ln(1 + value) where `log`; what a network's output is measured in.
         log: whether y is learned as ln(1 + y), as fits quantities that are above zero and strongly skewed.
         edges: quantiles between which piecewise-linear codes run; empty where there are too few examples.
-        decimal, unit: how the text of a cell is read.
+        decimal, short, unit: how the text of a cell is read (see `Style`), and the unit that it may name.
         words: texts that stand for a missing value.
         whole: whether all values are whole numbers.
     """
@@ -106,6 +63,7 @@ class Number(Kind):
     log: bool = False
     edges: tuple[float, ...] = ()
     decimal: str = "."
+    short: bool = False
     unit: str = ""
     words: tuple[str, ...] = ()
     whole: bool = False
@@ -119,14 +77,12 @@ class Number(Kind):
         if kinds["text"] + kinds["number"] < len(cells):
             return Bid(0.0)
         texts = [str(cell) for cell in cells]
-        decimal = _decimal_mark(texts)
-        found = [one for one in (_try(text, decimal) for text in texts) if one is not None]
+        style = Style.of(texts)
+        found = [one for one in map(style.reads, texts) if one is not None]
         units = Counter(unit for _, unit in found)
-        if len(found) < 0.9 * len(texts) or units.most_common(1)[0][1] + units[""] * (len(units) > 1) < 0.9 * len(
-            found
-        ):
+        unit = _usual(units)
+        if len(found) < 0.9 * len(texts) or units[unit] + units[""] * bool(unit) < 0.9 * len(found):
             return Bid(0.0)
-        unit = next((unit for unit, _ in units.most_common() if unit), "")
         return Bid(0.75, f"numbers written with `{unit}`" if unit else "numbers stored as text")
 
     @classmethod
@@ -142,12 +98,11 @@ class Number(Kind):
         """Learn how the cells are written, and their centre, spread and quantiles."""
         is_numeric = isinstance(cells, np.ndarray) and cells.dtype.kind != "O"
         texts = [] if is_numeric else [cell for cell in cells if isinstance(cell, str)]
-        decimal = _decimal_mark(texts)
-        units = Counter(found[1] for found in (_try(text, decimal) for text in texts) if found)
-        unit = next((unit for unit, _ in units.most_common() if unit), "")
-        unread = Counter(text.strip().lower() for text in texts if _try(text, decimal) is None)
+        style = Style.of(texts)
+        unit = _usual(Counter(found[1] for found in map(style.reads, texts) if found))
+        unread = Counter(text.strip().lower() for text in texts if style.reads(text) is None)
         words = tuple(sorted(word for word, count in unread.items() if count >= 3)) if role == "x" else ()
-        blank = cls(decimal=decimal, unit=unit, words=words)
+        blank = cls(decimal=style.decimal, short=style.short, unit=unit, words=words)
         read, bad = blank.read_all(cells)
         values = np.delete(np.asarray(read, dtype=np.float64), list(bad))
         values = values[~np.isnan(values)]
@@ -173,6 +128,7 @@ class Number(Kind):
             log=skewed,
             edges=tuple(edges.tolist()) if len(edges) > 2 else (),
             decimal=self.decimal,
+            short=self.short,
             unit=self.unit,
             words=self.words,
             whole=bool((values == np.round(values)).all()),
@@ -205,7 +161,7 @@ class Number(Kind):
         if isinstance(cell, str):
             if cell.strip().lower() in self.words:
                 return np.float32(np.nan)  # type: ignore[return-value]
-            found = _try(cell, self.decimal)
+            found = Style(self.decimal, self.short).reads(cell)
             if found is None:
                 raise BadCell(f"`{_short(cell)}` is not a number")
             if found[1] not in ("", self.unit):
