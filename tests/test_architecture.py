@@ -25,7 +25,7 @@ ORDER = [
     {"novelty"},
     {"kinds"},
     {"networks", "scores"},
-    {"files", "stretch", "drawing", "formula"},
+    {"files", "stretch", "drawing", "formula", "written"},
     {"signature", "plan", "errors", "words"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

@@ -160,6 +160,16 @@ def test_marks_that_end_lines_may_lie_in_texts(tmp_path):
     assert examples.open(str(tmp_path / "t.csv")).columns["text"][3] == f"a{mark}3"
 
 
+def test_commas_are_decimal_marks_where_semicolons_part_cells(tmp_path):
+    (tmp_path / "t.csv").write_text("a;b;c;y\n" + "".join(f"{i},250;{i};{i},5 kg;x\n" for i in range(1, 9)) + "9;;;x\n")
+    found = examples.open(str(tmp_path / "t.csv")).columns
+    assert found["a"].tolist() == [*(i + 0.25 for i in range(1, 9)), 9]
+    assert found["b"][:8].tolist() == list(range(1, 9))
+    assert found["c"][0] == "1,5 kg"
+    (tmp_path / "u.csv").write_text("a,y\n" + "".join(f'"{i},250",x\n' for i in range(1, 9)))
+    assert examples.open(str(tmp_path / "u.csv")).columns["a"][0] == "1,250"
+
+
 def test_other_encodings_are_read(tmp_path):
     text = "name,y\n" + "\n".join(f"{'Zoë' if i % 2 else 'Jürgen'},{i % 2}" for i in range(40))
     (tmp_path / "t.csv").write_bytes(text.encode("cp1252"))

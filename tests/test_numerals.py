@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from warmer.errors import BadCell
-from warmer.kinds._numerals import Style
 from warmer.kinds.number import Number
+from warmer.written.numerals import Style
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,17 @@ def test_signs_separators_and_units(written, value, unit):
 @pytest.mark.parametrize("written", ["", "()", "--5", "(-5)", "-$-5", "3-5", "3–5", "5-", "12:30", "1,2,3", "a"])
 def test_what_is_no_number_is_none(written):
     assert Style().reads(written) is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimal"),
+    [
+        (["1,5", "2,25"], ","), (["1,234", "5,678"], "."), (["0,512", "1,024"], ","), (["1234,567"], ","),
+        (["1.234,5"], ","), (["1,234.5"], "."), (["0.512"], "."), (["1,234,567"], "."), (["10,250", "0.5"], "."),
+    ],
+)  # fmt: skip
+def test_which_mark_is_the_decimal_one(cells, decimal):
+    assert Style.of(cells).decimal == decimal
 
 
 def test_thousands_cut_short_are_made_comparable():

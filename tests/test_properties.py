@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from warmer import examples
 from warmer.errors import InputError
 from warmer.examples import _prepare, _split
-from warmer.kinds._numerals import Style
+from warmer.written.numerals import Style
 
 WILD = st.one_of(
     st.none(),

@@ -66,6 +66,25 @@ def test_rows_out_of_order_twice_or_missing_are_told():
         assert not (start - len(past.values) < 420 and start + 12 > 400), "an example goes across the hole"
 
 
+def test_days_by_points_and_commas_for_points(tmp_path):
+    frame = waves()
+    times = pd.to_datetime(frame["when"])
+    written = pd.DataFrame(
+        {
+            "Zeit": times.dt.strftime("%d.%m.%Y %H:%M"),
+            "load": frame["load"].map(lambda value: f"{value:.3f}".replace(".", ",")),
+            "early": frame["early"],
+        }
+    )
+    written[:300].to_csv(tmp_path / "t.csv", sep=";", index=False)  # to the 13th of January: all could be months
+    table = opened(str(tmp_path / "t.csv"))
+    assert not any("sorted" in note for note in table.notes)
+    assert not table.ledger.entries
+    ours, theirs = table.columns["past"][0], opened(frame[:300]).columns["past"][0]
+    assert np.allclose(ours.values, theirs.values, atol=1e-3)
+    assert ours.begins == theirs.begins
+
+
 @pytest.mark.parametrize(
     ("frame", "options", "words"),
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from warmer.errors import InputError, UnknownName
 from warmer.examples._contract import Array, Ledger, Table, objects
 from warmer.examples._split import SIDES, TEST, TRAIN, VALIDATION
 from warmer.stretch import Frame, Stretch
+from warmer.written import moments
+from warmer.written.numerals import Style
 
 OPTIONS: dict[str, Any] = {"horizon": 0, "past": 0}
 
@@ -113,7 +116,7 @@ def _in_order(table: Table, channels: Sequence[str], ledger: Ledger) -> _Series:
     values = np.stack([numbers[name] for name in names], 1)
     if when is None:
         return _Series(values, names, None, 0)
-    times = pd.to_datetime(pd.Series(table.columns[when]), errors="coerce", format="mixed").to_numpy("datetime64[ns]")
+    times = _times(table.columns[when])
     for row in np.flatnonzero(np.isnat(times)):
         ledger.add(table.name(int(row)), f"has no time in column `{when}`")
     rows = np.flatnonzero(~np.isnat(times))
@@ -134,18 +137,32 @@ def _are_times(cells: Array) -> bool:
     there = [cell for cell in cells[:200] if cell is not None]
     if not there or isinstance(there[0], (bool, int, float, np.number)):
         return False
-    if isinstance(there[0], str) and not any(mark in there[0] for mark in "-/:."):
-        return False
-    return bool(pd.to_datetime(pd.Series(there), errors="coerce", format="mixed").notna().mean() > _NUMERIC)
+    return bool((~np.isnat(_times(objects(there)))).mean() > _NUMERIC)
+
+
+def _times(cells: Array) -> Array:
+    """Return a column's moments, datetime64; NaT where there is none."""
+    if cells.dtype.kind == "M":
+        return cells.astype("datetime64[ns]")
+    return moments.read(cells, moments.day_first(cell for cell in cells if isinstance(cell, str)))
 
 
 def _numbers(cells: Array) -> Array | None:
     """Return a column as numbers, or None where it is something else."""
     if cells.dtype.kind in "fiu":
         return cells.astype(np.float64)
-    found = pd.to_numeric(pd.Series(cells), errors="coerce").to_numpy(np.float64)
+    style = Style.of([cell for cell in cells if isinstance(cell, str)])
+    found = np.array([_number(cell, style) for cell in cells])
     there = np.array([cell is not None for cell in cells])
     return found if there.any() and np.isfinite(found[there]).mean() >= _NUMERIC else None
+
+
+def _number(cell: Any, style: Style) -> float:
+    """Return a cell as a number without unit; NaN where it is none."""
+    if isinstance(cell, str):
+        value, unit = style.reads(cell) or (math.nan, "")
+        return math.nan if unit else value
+    return float(cell) if isinstance(cell, (int, float, np.number)) else math.nan
 
 
 def _at_even_steps(values: Array, names: tuple[str, ...], times: Array, ledger: Ledger) -> _Series:

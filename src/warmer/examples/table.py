@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from warmer.words import TEXTS
 OPTIONS: dict[str, Any] = {}
 _SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".xlsx", ".xls")
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "NaT", ".", "-", "--")
+_WITH_COMMA = re.compile(r"[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?\Z")
 _BOOLEANS = {"true": True, "false": False}
 _MOST_UNPACKED = 4 * 2**30
 
@@ -192,9 +194,23 @@ def _separated(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
         if _ragged(body, mark, len(names)):
             raise pd.errors.ParserError("ragged")
     except pd.errors.ParserError:
-        return _row_by_row(body, mark, names, origin, ledger)
-    frame.columns = pd.Index(names)
-    return from_frame(frame)
+        found = _row_by_row(body, mark, names, origin, ledger)
+    else:
+        frame.columns = pd.Index(names)
+        found = from_frame(frame)
+    return {name: _with_points(cells) for name, cells in found.items()} if mark == ";" else found
+
+
+def _with_points(cells: Array) -> Array:
+    """Return numbers of a column that all have a decimal comma; any other column as it is.
+
+    Who parts cells by semicolons does so as commas part the digits, so that 1,234 is no thousand there.
+    """
+    there = [cell for cell in cells if cell is not None]
+    if cells.dtype != object or not all(isinstance(cell, str) and _WITH_COMMA.match(cell) for cell in there):
+        return cells
+    commas = sum("," in cell for cell in there)
+    return np.array([np.nan if c is None else float(c.replace(",", ".")) for c in cells]) if commas else cells
 
 
 def _header_end(text: str, mark: str) -> int:

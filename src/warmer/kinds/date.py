@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,12 +17,9 @@ from warmer.errors import BadCell
 from warmer.kinds._contract import Array, Bid, Cells, Kind
 from warmer.networks.features import Features
 from warmer.plan import Plan
+from warmer.written import moments
 
-_TEXT = re.compile(
-    r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?\s*\Z"
-)
-_DAY = 86_400
+_DAY = np.timedelta64(1, "D")
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -51,7 +47,7 @@ class Date(Kind):
         """Bid for moments and for text written like one."""
         if all(isinstance(cell, (date, np.datetime64)) for cell in cells):
             return Bid(0.95, "dates")
-        matching = sum(isinstance(cell, str) and _TEXT.match(cell) is not None for cell in cells)
+        matching = sum(isinstance(cell, str) and moments.is_moment(cell) for cell in cells)
         return Bid(0.9, "dates written as text") if matching >= 0.95 * len(cells) else Bid(0.0)
 
     @classmethod
@@ -65,12 +61,7 @@ class Date(Kind):
         **options: Any,
     ) -> Self:
         """Find out whether day or month comes first, and the range."""
-        numbers = [
-            re.split(r"[-/.]", cell.strip())[:2] for cell in cells if isinstance(cell, str) and _TEXT.match(cell)
-        ]
-        firsts = [int(pair[0]) for pair in numbers if len(pair[0]) <= 2]
-        seconds = [int(pair[1]) for pair in numbers if len(pair[0]) <= 2]
-        blank = cls(day_first=bool(firsts) and max(firsts) > 12 >= max(seconds))
+        blank = cls(day_first=moments.day_first(cell for cell in cells if isinstance(cell, str)))
         read, bad = blank.read_all(cells)
         days = np.delete(np.asarray(read, dtype=np.float64), list(bad))
         days = days[~np.isnan(days)]
@@ -98,26 +89,22 @@ class Date(Kind):
         """Read one moment."""
         if cell is None or cell is pd.NaT or (isinstance(cell, float) and math.isnan(cell)):
             return np.float32(np.nan)  # type: ignore[return-value]
-        try:
-            if isinstance(cell, str) and not _TEXT.match(cell):
-                raise ValueError(cell)
-            moment = pd.to_datetime(cell, dayfirst=self.day_first and not re.match(r"\s*\d{4}", str(cell)))
-        except (ValueError, TypeError):
-            raise BadCell(f"`{str(cell)[:40]}` is not a date") from None
-        moment = moment.tz_convert(None) if moment.tzinfo is not None else moment
-        return np.float32((moment - pd.Timestamp(_EPOCH)).total_seconds() / _DAY)  # type: ignore[return-value]
+        found = moments.read([cell], self.day_first)
+        if np.isnat(found[0]):
+            raise BadCell(_no_date(cell))
+        return self._days(found)[0]
 
     def read_all(self, cells: Cells) -> tuple[list[Array] | Array, dict[int, str]]:
         """Read each different cell once."""
         codes, different = pd.factorize(np.asarray(cells, dtype=object), use_na_sentinel=True)
-        days = np.full(len(different) + 1, np.nan, dtype=np.float32)
-        wrong: dict[int, str] = {}
-        for place, cell in enumerate(different):
-            try:
-                days[place] = self.read(cell)
-            except BadCell as error:
-                wrong[place] = str(error)
+        found = moments.read(different, self.day_first)
+        wrong = {int(place): _no_date(different[place]) for place in np.flatnonzero(np.isnat(found))}
+        days = np.append(self._days(found), np.float32(np.nan))
         return days[codes], {int(row): wrong[codes[row]] for row in np.flatnonzero(np.isin(codes, list(wrong)))}
+
+    @staticmethod
+    def _days(moments: Array) -> Array:
+        return np.asarray((moments - np.datetime64(_EPOCH)) / _DAY, dtype=np.float32)
 
     def show(self, array: Array) -> Any:
         """Return the day, with the time of day where there is one, in ISO 8601."""
@@ -154,6 +141,10 @@ class Date(Kind):
     def join(cls, columns: Sequence[Kind], plan: Plan) -> nn.Module:
         """Encode all date columns of a row at once."""
         return _Dates([column for column in columns if isinstance(column, Date)])
+
+
+def _no_date(cell: Any) -> str:
+    return f"`{str(cell)[:40]}` is not a date"
 
 
 class _Dates(nn.Module):

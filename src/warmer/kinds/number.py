@@ -17,11 +17,11 @@ from warmer import scores
 from warmer.errors import BadCell
 from warmer.kinds import _likelihoods
 from warmer.kinds._contract import Answer, Array, Bid, Cells, Head, Kind
-from warmer.kinds._numerals import Style
 from warmer.networks.blocks import PiecewiseLinear, Standardise, exact, readout
 from warmer.networks.features import Features, FeatureSpec
 from warmer.plan import Plan, Proposal
 from warmer.words import figures
+from warmer.written.numerals import Style
 
 _LARGEST = 3.0e38
 _BINS = 48

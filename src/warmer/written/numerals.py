@@ -15,6 +15,9 @@ _BRACKETED = re.compile(r"\(([^()]*)\)\Z")
 _MINUS = str.maketrans(dict.fromkeys("\u2212\u2012\u2013\ufe63\uff0d", "-"))
 """Other signs that are written for a minus: the mathematical one, two dashes, a small and a wide one."""
 _SIGNED = re.compile(r"([+-])\s?(?=[^\s+-])")
+_COMMA = re.compile(r"\d,(?:\d{1,2}|\d{4,})\D*\Z|\.\d{3},|(?:\b0|\d{4}),\d")
+_POINT = re.compile(r"\d\.(?:\d{1,2}|\d{4,})\D*\Z|,\d{3}\.|(?:\b0|\d{4})\.\d")
+"""What only a decimal mark does: other than three digits follow it, thousands stand before it, or a zero alone."""
 _CUT = re.compile(r"(?<=\d)(k|K|M|B|bn)\Z")
 _TIMES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9}
 
@@ -34,12 +37,7 @@ class Style:
     @classmethod
     def of(cls, texts: Sequence[str]) -> Style:
         """Find out how these are written: marks by what reads more of them, a point where both do."""
-        comma = sum(
-            bool(re.search(r"\d,(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r"\.\d{3},", text)) for text in texts
-        )
-        point = sum(
-            bool(re.search(r"\d\.(\d{1,2}|\d{4,})\D*\Z", text)) or bool(re.search(r",\d{3}\.", text)) for text in texts
-        )
+        comma, point = (sum(map(bool, map(evidence.search, texts))) for evidence in (_COMMA, _POINT))
         # Where all are in thousands, that is a unit like others; where some are, they cannot be compared without.
         cuts = {cut[1].lower() if (cut := _CUT.search(text.strip())) else "" for text in texts}
         return cls("," if comma > point else ".", len(cuts) > 1)
