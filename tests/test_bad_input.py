@@ -189,7 +189,7 @@ def test_a_thousand_columns(tmp_path):
 
 
 def test_nan_and_infinity():
-    frame = pd.DataFrame({"a": noise(60), "b": noise(60), "y": noise(60)})
+    frame = pd.DataFrame({"a": noise(60), "b": noise(60), "c": [*map(float, range(59)), np.inf], "y": noise(60)})
     frame.loc[3, "a"], frame.loc[4, "b"], frame.loc[5, "y"] = np.nan, np.inf, np.inf
     found = prepared(frame, y=("y",))
     assert "not a finite number" in listed(found, "row 6")

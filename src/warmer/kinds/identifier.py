@@ -38,7 +38,7 @@ class Identifier(Kind):
         if all(numbered) and len({found[1] for found in numbered if found}) == 1:
             return Bid(0.97, "numbered codes, one a row")
         whole = all(
-            isinstance(cell, (int, np.integer)) or (isinstance(cell, float) and cell == int(cell)) for cell in cells
+            isinstance(cell, (int, np.integer)) or (isinstance(cell, float) and cell.is_integer()) for cell in cells
         )
         if whole and len(set(np.diff([int(cell) for cell in cells]).tolist())) == 1:
             return Bid(0.97, "counts the rows")
