@@ -91,6 +91,7 @@ class Plan:
     device: str = _choice("auto", "auto, cpu, cuda or mps")
     threads: int = _choice(0, "processor threads; 0: one for each physical core")
     group: str | None = _choice(None, "column whose equal values must stay on one side of the split")
+    time: str | None = _choice(None, "column of times: the latest examples are for the test, as what comes would be")
     test_share: float = _choice(0.2, "share of the examples kept for the final test, 5,000 at the most")
     validation_share: float = _choice(0.15, "share kept for choosing, calibrating and stopping, 2,500 at the most")
     coverage: float = _choice(0.9, "how often a prediction set or interval shall contain the truth")

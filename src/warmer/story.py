@@ -16,7 +16,7 @@ from torch import nn
 from warmer import evidence, examples, kinds, opening
 from warmer.course import Course, Listener, Silence
 from warmer.errors import InputError, UnknownName
-from warmer.examples import _derived, _prepare, _series, _split, _strung
+from warmer.examples import _apart, _derived, _prepare, _series, _split, _strung
 from warmer.examples._contract import Table
 from warmer.examples._prepare import Columns, Prepared
 from warmer.kinds._contract import Adopted
@@ -126,15 +126,19 @@ def learn(
     listener.recognised(decided, table)
     if adopted is not None and decided.signature.x != adopted.kind.name:
         raise InputError(f"`{adopted.name}` takes {adopted.kind.name} and `{table.origin}` holds {decided.signature.x}")
+    told = len(table.notes)
     prepared = _prepare.prepare(
         table,
         decided,
         options=options,
+        time=wanted.plan.get("time"),
         test_share=wanted.plan.get("test_share", 0.2),
         validation_share=wanted.plan.get("validation_share"),
         store=wanted.plan.get("store", "auto"),
         adopted=adopted.kind if adopted else None,
     )
+    for note in table.notes[told:]:
+        listener.noted(f"note: {note}")
     plan = _plan(prepared, wanted, adopted, encoder)
     prepared = prepared.dealt(plan.folds)
     devices.prepare(plan)
@@ -189,9 +193,11 @@ def _recognised(
         y = (str(table.y),)  # rows became stretches, and the columns asked for what is forecast of them
     found = _derived.derive(table, Signature.parse(signature) if signature else None, x, y)
     named = tuple(found.x) or tuple(name for name in (adopted.x_names if adopted else ()) if name in table.columns)
-    group = wanted.plan.get("group")
-    decided = _prepare.decide(found.table, named, tuple(found.y), found.signature, columns, group)
     table, plan = found.table, wanted.plan
+    decided = _prepare.decide(table, named, tuple(found.y), found.signature, columns, plan.get("group"))
+    _apart.check(table, plan)
+    if not (table.split or set(_apart.BY) & set(plan)):
+        table.notes.extend(_apart.noticed(table, set(table.columns) - {*x, *decided.of("y")}))
     if join := plan.get("join", ""):
         parts = (plan.get("test_share", 0.2), plan.get("validation_share"))
         table = _strung.strung(table, decided, join, parts, plan["seed"])

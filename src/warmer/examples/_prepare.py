@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from warmer import kinds
 from warmer.errors import InputError, UnknownName
 from warmer.examples import _split
+from warmer.examples._apart import by_time
 from warmer.examples._contract import Ledger, Rows, Table, missing
 from warmer.examples._store import Store, fill
 from warmer.kinds._contract import Bid, Kind
@@ -274,6 +275,7 @@ def prepare(
     options: Mapping[str, Any],
     test_share: float = 0.2,
     validation_share: float | None = None,
+    time: str | None = None,
     store: str = "auto",
     adopted: Kind | None = None,
 ) -> Prepared:
@@ -284,6 +286,7 @@ def prepare(
         columns: what was decided about its columns.
         options: options of the kinds, by name.
         test_share, validation_share: of the examples.
+        time: column by which the latest examples are for the test.
         store: where the arrays lie: "auto", "memory" or "disk".
         adopted: a fitted kind to use for x as it is (that of a model learned from before).
     """
@@ -302,7 +305,7 @@ def prepare(
     group = columns.of("group")
     hashes = _split.keys(table, group)[0] if group else whole
     shares = _split.shares(len(table), test_share, validation_share)
-    given = official(table)
+    given = official(table) if time is None else by_time(table, time, shares)
     # A group holds examples of many categories: it goes whole to one side.
     sides = _split.split(hashes, np.zeros_like(strata) if group else strata, shares, given)
     training = np.flatnonzero(sides == _split.TRAIN)
