@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from warmer import kinds
 from warmer.errors import BadCell
 from warmer.kinds.number import Number
 from warmer.written.numerals import Style
@@ -61,3 +62,9 @@ def test_a_number_in_another_unit_is_no_number_of_the_column():
     assert float(kind.read("8")) == 8
     with pytest.raises(BadCell, match="in `m`"):
         kind.read("300 m")
+
+
+def test_few_codes_of_a_letter_and_digits_are_categories():
+    codes = ["A11", "A12", "A14"] * 20
+    assert kinds.recognise(codes, "status", "x")[0] == "category"
+    assert kinds.recognise([f"EUR{1000 + 7 * (k % 40)}" for k in range(60)], "price", "x")[0] == "number"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from warmer.words import figures
 from warmer.written.numerals import Style
 
 _LARGEST = 3.0e38
+_CODE = re.compile(r"\s*[^\W\d_]+\d+\s*\Z")
+_FEW = 0.2
 _BINS = 48
 _LEAST_FOR_BINS = 1000
 _MOST_COLUMNS_WITH_BINS = 200
@@ -83,6 +86,8 @@ class Number(Kind):
         unit = _usual(units)
         if len(found) < 0.9 * len(texts) or units[unit] + units[""] * bool(unit) < 0.9 * len(found):
             return Bid(0.0)
+        if all(map(_CODE.match, texts)) and len(set(texts)) <= _FEW * len(texts):
+            return Bid(0.6, f"codes that begin with `{unit}`")
         return Bid(0.75, f"numbers written with `{unit}`" if unit else "numbers stored as text")
 
     @classmethod
