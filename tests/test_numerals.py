@@ -47,6 +47,15 @@ def test_thousands_cut_short_are_made_comparable():
     assert Number.from_json(kind.to_json()) == kind
 
 
+def test_durations_and_times_of_day():
+    kind = Number.fit(["2:15:30", "1:02:03", "59:30.5"] * 10 + ["DNF"] * 3)
+    assert [float(kind.read(cell)) for cell in ("2:15:30", "59:30.5", "45")] == [8130, 3570.5, 45]
+    assert str(kind.read("DNF")) == "nan"
+    name, bid = kinds.recognise(["12:30", "7:05", "23:59", "0:00"] * 10, "departure", "x")
+    assert (name, bid.why) == ("number", "times or durations, as `1:30`")
+    assert kinds.recognise(["2:1", "0:0", "3:2"] * 10, "score", "x")[0] == "category"
+
+
 def test_where_all_are_in_thousands_that_is_a_unit():
     kind = Number.fit(["5k", "7k", "12k"] * 10)
     assert (kind.unit, kind.high) == ("k", 12)

@@ -48,7 +48,7 @@ class Number(Kind):
         mean, deviation: of the values, or of ln(1 + value) where `log`; what a network's output is measured in.
         log: whether y is learned as ln(1 + y), as fits quantities that are above zero and strongly skewed.
         edges: quantiles between which piecewise-linear codes run; empty where there are too few examples.
-        decimal, short, unit: how the text of a cell is read (see `Style`), and the unit that it may name.
+        decimal, short, clock, unit: how the text of a cell is read (see `Style`), and the unit that it may name.
         words: texts that stand for a missing value.
         whole: whether all values are whole numbers.
     """
@@ -67,6 +67,7 @@ class Number(Kind):
     edges: tuple[float, ...] = ()
     decimal: str = "."
     short: bool = False
+    clock: bool = False
     unit: str = ""
     words: tuple[str, ...] = ()
     whole: bool = False
@@ -88,6 +89,8 @@ class Number(Kind):
             return Bid(0.0)
         if all(map(_CODE.match, texts)) and len(set(texts)) <= _FEW * len(texts):
             return Bid(0.6, f"codes that begin with `{unit}`")
+        if style.clock:
+            return Bid(0.75, "times or durations, as `1:30`")
         return Bid(0.75, f"numbers written with `{unit}`" if unit else "numbers stored as text")
 
     @classmethod
@@ -107,7 +110,7 @@ class Number(Kind):
         unit = _usual(Counter(found[1] for found in map(style.reads, texts) if found))
         unread = Counter(text.strip().lower() for text in texts if style.reads(text) is None)
         words = tuple(sorted(word for word, count in unread.items() if count >= 3)) if role == "x" else ()
-        blank = cls(decimal=style.decimal, short=style.short, unit=unit, words=words)
+        blank = cls(decimal=style.decimal, short=style.short, clock=style.clock, unit=unit, words=words)
         read, bad = blank.read_all(cells)
         values = np.delete(np.asarray(read, dtype=np.float64), list(bad))
         values = values[~np.isnan(values)]
@@ -134,6 +137,7 @@ class Number(Kind):
             edges=tuple(edges.tolist()) if len(edges) > 2 else (),
             decimal=self.decimal,
             short=self.short,
+            clock=self.clock,
             unit=self.unit,
             words=self.words,
             whole=bool((values == np.round(values)).all()),
@@ -166,7 +170,7 @@ class Number(Kind):
         if isinstance(cell, str):
             if cell.strip().lower() in self.words:
                 return np.float32(np.nan)  # type: ignore[return-value]
-            found = Style(self.decimal, self.short).reads(cell)
+            found = Style(self.decimal, self.short, self.clock).reads(cell)
             if found is None:
                 raise BadCell(f"`{_short(cell)}` is not a number")
             if found[1] not in ("", self.unit):

@@ -18,8 +18,10 @@ _SIGNED = re.compile(r"([+-])\s?(?=[^\s+-])")
 _COMMA = re.compile(r"\d,(?:\d{1,2}|\d{4,})\D*\Z|\.\d{3},|(?:\b0|\d{4}),\d")
 _POINT = re.compile(r"\d\.(?:\d{1,2}|\d{4,})\D*\Z|,\d{3}\.|(?:\b0|\d{4})\.\d")
 """What only a decimal mark does: other than three digits follow it, thousands stand before it, or a zero alone."""
+_CLOCK = re.compile(r"(?:(\d+):)?(\d+):([0-5]\d(?:[.,]\d+)?)\Z")
 _CUT = re.compile(r"(?<=\d)(k|K|M|B|bn)\Z")
 _TIMES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "bn": 1e9}
+_MOSTLY = 0.9
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,12 @@ class Style:
     Attributes:
         decimal: the decimal mark, "." or ","; the other one, blanks and apostrophes separate thousands.
         short: whether k, M and B right behind a number stand for thousands, millions and billions.
+        clock: whether durations and times of day are written `2:15:30`; `15:30` is read in its smaller unit then, too.
     """
 
     decimal: str = "."
     short: bool = False
+    clock: bool = False
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Style:
@@ -40,18 +44,23 @@ class Style:
         comma, point = (sum(map(bool, map(evidence.search, texts))) for evidence in (_COMMA, _POINT))
         # Where all are in thousands, that is a unit like others; where some are, they cannot be compared without.
         cuts = {cut[1].lower() if (cut := _CUT.search(text.strip())) else "" for text in texts}
-        return cls("," if comma > point else ".", len(cuts) > 1)
+        clock = bool(texts) and sum(bool(_CLOCK.match(text.strip())) for text in texts) >= _MOSTLY * len(texts)
+        return cls("," if comma > point else ".", len(cuts) > 1, clock)
 
     def read(self, text: str) -> tuple[float, str]:
         """Read a number; return it with its unit ("" if none).
 
         Args:
-            text: such as `1,234.5`, `€ 12`, `-$5`, `(12)` for minus twelve, `35 %`, `-4e3`; where `short`, `1.2M`.
+            text: such as `1,234.5`, `€ 12`, `-$5`, `(12)` for minus twelve, `35 %`, `-4e3`; `1.2M` where `short`, and `1:30`,
+                which is ninety, where `clock`.
 
         Raises:
             ValueError: it is no number.
         """
         plain = text.strip().translate(_MINUS)
+        if self.clock and (clock := _CLOCK.match(plain)):
+            hours, minutes, seconds = (float((part or "0").replace(",", ".")) for part in clock.groups())
+            return 3600 * hours + 60 * minutes + seconds, ""
         if bracketed := _BRACKETED.match(plain):
             if bracketed[1].lstrip().startswith(("-", "+")):
                 raise ValueError(text)
