@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -51,10 +52,9 @@ def noticed(table: Table, columns: Collection[str]) -> list[str]:
         cells = table.columns[name]
         some = cells[:: max(1, len(cells) // _LOOKED_AT)]
         if _WHO.search(name) and (count := _repeating(cells)):
-            found.append(
-                f"`{name}` has {count:,} different values; how good answers are for others than these, "
-                f"--set group={name} finds out"
-            )
+            option = shlex.quote(f"group={name}")
+            told = f"`{name}` has {count:,} different values; how good answers are for others than these"
+            found.append(f"{told}, --set {option} finds out")
         elif _are_times(some):
             found.append(
                 f"`{name}` holds times; how good answers are for what comes later, --set time={name} finds out"

@@ -89,6 +89,8 @@ class Number(Kind):
             return Bid(0.0)
         if all(map(_CODE.match, texts)) and len(set(texts)) <= _FEW * len(texts):
             return Bid(0.6, f"codes that begin with `{unit}`")
+        if style.short:
+            return Bid(0.75, "numbers, some of them in k, M or B")
         if style.clock:
             return Bid(0.75, "times or durations, as `1:30`")
         return Bid(0.75, f"numbers written with `{unit}`" if unit else "numbers stored as text")
