@@ -221,6 +221,18 @@ def test_an_impossible_value_names_its_row(tmp_path, capsys, iris_model):
     assert len(out.splitlines()) == 3
 
 
+def test_answers_to_a_table_keep_the_columns_that_tell_rows_apart(tmp_path, iris_model):
+    place = iris_model.save(tmp_path / "iris.safetensors")
+    frame = pd.DataFrame(np.ones((3, 4)), columns=iris_model.x_names).assign(plant=["p7", "p9", "p4"], value=[5, 6, 7])
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    assert run(["predict", str(place), str(tmp_path / "new.csv"), "--out", str(tmp_path / "made")]) == 0
+    found = pd.read_csv(tmp_path / "made" / "predictions.csv")
+    assert found["plant"].tolist() == ["p7", "p9", "p4"]
+    assert found["value (given)"].tolist() == [5, 6, 7]
+    assert set(found["value"]) <= set(iris_model.y.labels)
+    assert not set(iris_model.x_names) & set(found)
+
+
 # ---- pictures ----
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from warmer import examples
 from warmer.examples import _tree
@@ -12,8 +15,29 @@ from warmer.examples._contract import Ledger, Table
 from warmer.model import Model
 
 
-def of(model: Model, texts: Sequence[str]) -> Iterator[tuple[str, Any, list[str], list[str]]]:
-    """Yield (text, cells, names, warnings) for each thing named: a table, a folder or archive of files, a file, or a value."""
+@dataclass(frozen=True)
+class Inputs:
+    """Inputs that were named together.
+
+    Attributes:
+        cells: raw, for the model.
+        names: what a person calls each.
+        warnings: sentences about what is missing or odd.
+        beside: columns of a table that the model does not read, so that its rows can be told apart.
+    """
+
+    cells: Any
+    names: Sequence[str]
+    warnings: Sequence[str] = ()
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+    def told(self, place: int) -> dict[str, Any]:
+        """Return what stands beside one of them."""
+        return {name: cells[place] for name, cells in self.beside.items()}
+
+
+def of(model: Model, texts: Sequence[str]) -> Iterator[Inputs]:
+    """Yield the inputs of each thing named: a table, a folder or archive of files, a file, or a value."""
     loose: list[str] = []
     for text in texts:
         path = Path(text)
@@ -26,7 +50,7 @@ def of(model: Model, texts: Sequence[str]) -> Iterator[tuple[str, Any, list[str]
         else:
             loose.append(text)
     if loose:
-        yield "", [model.x.cell(text) for text in loose], loose, []
+        yield Inputs([model.x.cell(text) for text in loose], loose)
 
 
 def _built_in() -> set[str]:
@@ -39,19 +63,22 @@ def _holds_rows(model: Model, text: str) -> bool:
     return any(source.claims(text) for name, source in examples.sources().items())
 
 
-def _rows(model: Model, text: str) -> tuple[str, Any, list[str], list[str]]:
+def _rows(model: Model, text: str) -> Inputs:
     table: Table = examples.open(text, **model.x.opening(model.y, last=True))
     cells, warnings = model.cells(table)
     several = "" if len(table) < 2 else f"{text} "
-    return text, cells, [f"{several}{table.name(index)}" for index in range(len(table))], warnings
+    names = [f"{several}{table.name(index)}" for index in range(len(table))]
+    read = model.under_own_names(table).columns.keys() - set(model.x_names)
+    beside = {name: found for name, found in table.columns.items() if name in read and _plain(found)}
+    return Inputs(cells, names, warnings, beside if len(cells) == len(table) else {})
 
 
-def _files(model: Model, path: Path) -> tuple[str, Any, list[str], list[str]]:
+def _plain(cells: Any) -> bool:
+    return all(cell is None or isinstance(cell, (str, bool, int, float, np.generic)) for cell in cells)
+
+
+def _files(model: Model, path: Path) -> Inputs:
     ledger = Ledger()
     files = [file for _, file in _tree.walk(path, ledger)]
-    return (
-        str(path),
-        files,
-        [file.name for file in files],
-        [f"{entry.example} {entry.reason}" for entry in ledger.entries],
-    )
+    warnings = [f"{entry.example} {entry.reason}" for entry in ledger.entries]
+    return Inputs(files, [file.name for file in files], warnings)

@@ -17,7 +17,9 @@ def run(
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", help="also write DIR/predictions.csv; where pictures or sounds are made: default MODEL-made"
+            metavar="DIR",
+            help="also write DIR/predictions.csv, with the columns that were not read; "
+            "where pictures or sounds are made: default MODEL-made",
         ),
     ] = None,
     top: Annotated[int, typer.Option(help="how many alternatives to give")] = 5,
@@ -35,16 +37,16 @@ def run(
 
     found = open_model(model)
     failed, done = 0, 0
-    kept, given = [], []
+    kept, placed = [], []
     folder = Path(out) if out else Path(f"{Path(model).stem}-made")
-    for name, cells, names, warnings in _inputs.of(found, inputs):
-        for sentence in warnings:
+    for named in _inputs.of(found, inputs):
+        for sentence in named.warnings:
             print(f"warmer: {sentence}", file=sys.stderr)
-        for answer in found.predict(cells, names):
+        for index, answer in enumerate(found.predict(named.cells, named.names)):
             done += 1
             failed += answer.value is None
             if found.y.placed:
-                given.append(dataclasses.replace(answer, made=b""))
+                placed.append(dataclasses.replace(answer, made=b""))
             if answer.made:
                 place = _keep(answer, folder, done)
                 if not isinstance(answer.value, (list, dict)):  # boxes and forecasts are values besides
@@ -57,11 +59,10 @@ def run(
             else:
                 print(f"{answer.input}  {place}" if answer.made else as_text(answer, top))
             if out:
-                kept.append(line)
-        del name
+                kept.append((named.told(index), line))
     if out:
         print(f"wrote {_write(kept, out)}", file=sys.stderr)
-    if (collected := found.y.collected(given)) is not None:
+    if (collected := found.y.collected(placed)) is not None:
         write_whole(folder / collected[0], collected[1])
         print(f"wrote {folder / collected[0]}", file=sys.stderr)
     if failed and failed == done:
@@ -122,18 +123,20 @@ def _keep(answer: object, folder: object, number: int) -> str:
     return str(place)
 
 
-def _write(lines: list[dict[str, object]], out: str) -> str:
+def _write(lines: list[tuple[dict[str, object], dict[str, object]]], out: str) -> str:
+    """Write a table of answers, each behind what stood beside its input, and return its path."""
     import csv
     import io
     from pathlib import Path
 
     from warmer.files import write_whole
 
+    own = ["input", "value", "confidence", "unusual", "anomaly", "error"]
+    names = {name: f"{name} (given)" if name in own else name for beside, _ in lines for name in beside}
     text = io.StringIO()
-    names = ["input", "value", "confidence", "unusual", "anomaly", "error"]
-    writer = csv.DictWriter(text, names, extrasaction="ignore")
+    writer = csv.DictWriter(text, [*names.values(), *own], extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({**{names[name]: cell for name, cell in beside.items()}, **line} for beside, line in lines)
     place = Path(out) / "predictions.csv"
     write_whole(place, text.getvalue().encode())
     return str(place)
