@@ -77,10 +77,10 @@ def as_json(answer: object, top: int) -> dict[str, object]:
     found: dict[str, object] = {
         "input": answer.input,
         "value": answer.value,
-        "confidence": answer.confidence,
-        "alternatives": [{"value": value, "confidence": share} for value, share in answer.top(top)],
+        "confidence": _told(answer.confidence),
+        "alternatives": [{"value": value, "confidence": _told(share)} for value, share in answer.top(top)],
         "within": list(answer.within),
-        "coverage": answer.coverage,
+        "coverage": _told(answer.coverage),
         "unusual": answer.unusual,
     }
     if answer.anomaly is not None:
@@ -88,6 +88,11 @@ def as_json(answer: object, top: int) -> dict[str, object]:
     if answer.value is None and answer.notes:
         found["error"] = answer.notes[0]
     return found
+
+
+def _told(share: float | None) -> float | None:
+    """Return a share with the digits that single precision has."""
+    return None if share is None else float(f"{share:.6g}")
 
 
 def as_text(answer: object, top: int) -> str:
