@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
 import zipfile
@@ -234,6 +235,25 @@ def test_answers_to_a_table_keep_the_columns_that_tell_rows_apart(tmp_path, iris
 
 
 # ---- pictures ----
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "ragged"])
+def test_a_list_of_files_in_any_form(tmp_path, form):
+    for k in range(30):
+        (tmp_path / f"{k}.png").write_bytes(png(k))
+    rows = [{"file_name": f"{k}.png", "mood": "ab"[k % 2]} for k in range(31)]
+    if form == "jsonl":
+        (tmp_path / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    else:
+        lines = [",".join(row.values()) for row in rows]
+        lines[4] += ",more" if form == "ragged" else ""
+        (tmp_path / "metadata.csv").write_text("\n".join(["file_name,mood", *lines]))
+    table = examples.open(str(tmp_path))
+    assert list(table.columns) == ["file_name", "mood"]
+    assert table.y == "mood"
+    assert len(table) == (29 if form == "ragged" else 30)
+    absent = [one.example for one in table.ledger.entries if "30.png" in one.reason]
+    assert absent == ["metadata.jsonl row 31" if form == "jsonl" else "metadata.csv row 32"]
 
 
 def odd_pictures():

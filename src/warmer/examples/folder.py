@@ -105,7 +105,7 @@ def _described(
     columns: dict[str, list[Any]] = {}
     sides: list[str | None] = []
     for place in metadata:
-        part = tables.parse(by_place[place].read(), place.suffix, str(path / place), ledger)
+        part, rows = tables.parse(by_place[place].read(), place.suffix, str(path / place), ledger)
         if "file_name" not in part:
             raise InputError(f"`{path / place}` needs a column `file_name`; it has {', '.join(part)}")
         side = side_of(place.parent.name) if place.parent.parts else None
@@ -113,7 +113,7 @@ def _described(
         for row, name in enumerate(part["file_name"]):
             file = by_place.get(place.parent / str(name))
             if file is None:
-                ledger.add(f"{place} row {row + 1}", f"names `{name}`, which is not there")
+                ledger.add(f"{place} row {int(rows[row])}", f"names `{name}`, which is not there")
                 continue
             kept.append(row)
             cells.append(file)

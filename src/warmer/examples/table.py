@@ -53,12 +53,9 @@ def read(thing: Any) -> Table:
         raise InputError(f"`{path}` {error}") from None
     if path.suffix.lower() == ".gz":
         data = _unpack(data, path)
-    columns = parse(data, _suffix(path), str(path), ledger)
-    rows = columns.pop("\0row", None)
+    columns, rows = parse(data, _suffix(path), str(path), ledger)
     split = next((name for name in columns if name.lower() in ("split", "fold", "subset")), None)
-    start = 1 if _suffix(path) in (".jsonl", ".ndjson", ".json", ".parquet", ".pq") else 2
-    names = np.arange(start, start + len(next(iter(columns.values())))) if rows is None else rows
-    return Table(columns, str(path), None, split, {}, lambda i: f"row {int(names[i])}", ledger)
+    return Table(columns, str(path), None, split, {}, lambda i: f"row {int(rows[i])}", ledger)
 
 
 def _suffix(path: Path) -> str:
@@ -76,14 +73,14 @@ def _unpack(data: bytes, path: Path) -> bytes:
     return found
 
 
-def parse(data: bytes, suffix: str, origin: str, ledger: Ledger) -> dict[str, Array]:
-    """Return name → cells. Rows that do not fit are listed; a column `\\0row` then says which lines the others came from.
+def parse(data: bytes, suffix: str, origin: str, ledger: Ledger) -> tuple[dict[str, Array], Array]:
+    """Return name → cells, and the number under which a person finds each row. Rows that do not fit are listed.
 
     Raises:
         InputError: nothing can be made of the file.
     """
     if suffix in (".parquet", ".pq", ".xlsx", ".xls"):
-        return from_frame(_binary(data, suffix, origin))
+        return _counted(from_frame(_binary(data, suffix, origin)), 1 if suffix in (".parquet", ".pq") else 2)
     text = decode(data, origin, ledger)
     if not text.strip():
         raise InputError(f"`{origin}` is empty; it needs a header and rows")
@@ -94,6 +91,11 @@ def parse(data: bytes, suffix: str, origin: str, ledger: Ledger) -> dict[str, Ar
         return _separated(text, origin, ledger)
     finally:
         csv.field_size_limit(usual)
+
+
+def _counted(columns: dict[str, Array], first: int) -> tuple[dict[str, Array], Array]:
+    """Return columns, and their rows counted from `first`."""
+    return columns, first + np.arange(len(next(iter(columns.values()), ())))
 
 
 def decode(data: bytes, origin: str, ledger: Ledger) -> str:
@@ -122,7 +124,7 @@ def _binary(data: bytes, suffix: str, origin: str) -> pd.DataFrame:
         raise InputError(f"`{origin}` is damaged or no {suffix[1:]} file ({error}); save it anew") from None
 
 
-def _json(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
+def _json(text: str, origin: str, ledger: Ledger) -> tuple[dict[str, Array], Array]:
     """Read one object a line, or one list of objects."""
     rows: list[dict[str, Any]] = []
     places: list[int] = []
@@ -153,14 +155,14 @@ def _json(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
         raise InputError(f'`{origin}` holds no JSON object; write one object a line, like {{"size": 3, "price": 5}}')
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {str(name).strip(): tidy(objects(_json_cell(row.get(name)) for row in rows)) for name in names}
-    return {**columns, "\0row": np.array(places)}
+    return columns, np.array(places)
 
 
 def _json_cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, sort_keys=True) if isinstance(value, (dict, list)) else value
 
 
-def _separated(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
+def _separated(text: str, origin: str, ledger: Ledger) -> tuple[dict[str, Array], Array]:
     """Read comma-, semicolon-, tab- or bar-separated text, whatever its lines end with."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     mark = _delimiter(text)
@@ -194,11 +196,11 @@ def _separated(text: str, origin: str, ledger: Ledger) -> dict[str, Array]:
         if _ragged(body, mark, len(names)):
             raise pd.errors.ParserError("ragged")
     except pd.errors.ParserError:
-        found = _row_by_row(body, mark, names, origin, ledger)
+        found, rows = _row_by_row(body, mark, names, origin, ledger)
     else:
         frame.columns = pd.Index(names)
-        found = from_frame(frame)
-    return {name: _with_points(cells) for name, cells in found.items()} if mark == ";" else found
+        found, rows = _counted(from_frame(frame), 2)
+    return {name: _with_points(cells) for name, cells in found.items()} if mark == ";" else found, rows
 
 
 def _with_points(cells: Array) -> Array:
@@ -232,7 +234,7 @@ def _ragged(body: str, mark: str, count: int) -> bool:
     return any(line.count(mark) != count - 1 and bool(line.strip()) for line in lines)
 
 
-def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Ledger) -> dict[str, Array]:
+def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Ledger) -> tuple[dict[str, Array], Array]:
     """Read a ragged table slowly, listing the rows whose number of cells is wrong."""
     kept: list[list[str]] = []
     places: list[int] = []
@@ -257,7 +259,7 @@ def _row_by_row(body: str, mark: str, names: list[str], origin: str, ledger: Led
         low_memory=False,
         dtype={name: str for name in names if name.casefold() in TEXTS},
     )
-    return {**from_frame(frame), "\0row": np.array(places)}
+    return from_frame(frame), np.array(places)
 
 
 def _records(lines: list[str], mark: str, count: int) -> Iterator[list[str] | None]:
