@@ -56,7 +56,7 @@ def _column_keys(cells: Array, bad: dict[int, str]) -> Array:
         return np.asarray(pd.util.hash_array(cells.astype(np.float64) + 0.0))
     first = next((cell for cell in cells if cell is not None), None)
     if first is None or isinstance(first, (str, bool, int, float)):
-        words = np.array(["\0" if cell is None else str(cell) for cell in cells], dtype=object)
+        words = np.array(["nan" if cell is None else str(cell) for cell in cells], dtype=object)
         return np.asarray(pd.util.hash_array(words))
     found = np.zeros(len(cells), dtype=np.uint64)
     for index, cell in enumerate(cells):

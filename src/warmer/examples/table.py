@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from warmer.errors import BadCell, InputError, Missing
+from warmer.examples._cells import plain
 from warmer.examples._contract import Array, Ledger, Table, objects
 from warmer.files import File
 from warmer.words import TEXTS
@@ -324,17 +325,14 @@ def from_frame(frame: pd.DataFrame) -> dict[str, Array]:
 
 
 def _column(series: Any) -> Array:
-    kind = series.dtype.kind if isinstance(series.dtype, np.dtype) else ""
-    if kind == "b":
-        return objects(bool(value) for value in series)
-    if kind in "iuf":
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "iuf":
         return np.asarray(series.to_numpy())
-    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
+    if pd.api.types.is_bool_dtype(dtype):
+        return objects(None if empty else bool(value) for value, empty in zip(series, series.isna(), strict=True))
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
         return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
-    values: Array = np.array(series.astype(object).to_numpy(dtype=object))
-    empty = np.asarray(pd.isna(values))
-    values[empty] = None
-    return tidy(values)
+    return tidy(plain(series))
 
 
 def cells(values: list[Any]) -> Array:
@@ -350,15 +348,15 @@ def tidy(values: Array) -> Array:
     if values.dtype != object or not all(isinstance(value, plain_types) for value in values):
         return values
     codes, different = pd.factorize(values, use_na_sentinel=True)
-    plain = [_tidy_cell(value) for value in different]
-    there = [value for value in plain if value is not None]
+    found = [_tidy_cell(value) for value in different]
+    there = [value for value in found if value is not None]
     if there and all(isinstance(value, str) and value.lower() in _BOOLEANS for value in there):
-        plain = [None if value is None else _BOOLEANS[value.lower()] for value in plain]
+        found = [None if value is None else _BOOLEANS[value.lower()] for value in found]
     elif there and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in there):
-        numbers = np.array([np.nan if value is None else float(value) for value in plain] + [np.nan])[codes]
+        numbers = np.array([np.nan if value is None else float(value) for value in found] + [np.nan])[codes]
         whole = all(isinstance(value, int) for value in there) and not np.isnan(numbers).any()
         return numbers.astype(np.int64) if whole and np.abs(numbers).max() < 2**53 else numbers
-    return objects([*plain, None])[codes]
+    return objects([*found, None])[codes]
 
 
 def _tidy_cell(value: Any) -> Any:
