@@ -256,6 +256,13 @@ def test_a_list_of_files_in_any_form(tmp_path, form):
     assert absent == ["metadata.jsonl row 31" if form == "jsonl" else "metadata.csv row 32"]
 
 
+def test_an_empty_list_of_files_is_named(tmp_path):
+    (tmp_path / "1.png").write_bytes(png(1))
+    (tmp_path / "metadata.csv").touch()
+    with pytest.raises(InputError, match=r"metadata\.csv` is empty"):
+        examples.open(str(tmp_path))
+
+
 def odd_pictures():
     whole = png(5, (64, 64))
     cmyk, deep, animated, turned = io.BytesIO(), io.BytesIO(), io.BytesIO(), io.BytesIO()

@@ -61,7 +61,19 @@ def yolo(folder):
         (folder / "labels" / f"{name}.txt").write_text("\n".join(lines))
 
 
-@pytest.mark.parametrize("form", [voc, coco, yolo])
+def outlines(folder):
+    """YOLO's labels for segments: corners of each, here two of them twice."""
+    yolo(folder)
+    for name, boxes in TRUE.items():
+        lines = [
+            f"{['cat', 'dog'].index(label)} "
+            + " ".join(str(share) for share in (x0 / 40, y0 / 30, x1 / 40, y0 / 30, x1 / 40, y1 / 30, x0 / 40, y1 / 30))
+            for label, x0, y0, x1, y1 in boxes
+        ]
+        (folder / "labels" / f"{name}.txt").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize("form", [voc, coco, yolo, outlines])
 def test_three_forms_say_the_same(tmp_path, form):
     pictures(tmp_path)
     form(tmp_path)
@@ -98,6 +110,30 @@ def test_doubtful_annotations_are_listed_and_lose_no_picture(tmp_path):
         "has no annotation",
     ):
         assert words in reasons, words
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.xml", ""), ("notes.json", ""), ("notes.json", "{"), ("a.txt", ""), ("classes.txt", ""), ("a.txt", "a note")],
+)
+def test_what_lies_beside_pictures_and_says_nothing_makes_no_boxes(tmp_path, name, content):
+    for kind in ("one", "two"):
+        (tmp_path / kind).mkdir()
+        for k in range(3):
+            Image.new("L", (8, 8), k).save(tmp_path / kind / f"{'abc'[k]}.png")
+    (tmp_path / "one" / name).write_text(content)
+    table = examples.open(tmp_path)
+    assert table.y == "category"
+    assert len(table) == 6
+
+
+def test_a_damaged_coco_file_is_listed(tmp_path):
+    pictures(tmp_path)
+    coco(tmp_path)
+    (tmp_path / "more.json").write_text('{"images": [{"file_name": "a.png"}], "annotations": [], "categories": []}')
+    table = examples.open(tmp_path)
+    assert len(table) == 3
+    assert "cannot be read as COCO's JSON (KeyError: 'id')" in table.ledger.entries[0].reason
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ def _form(files: Files) -> Reader | None:
     if any(_is_coco(file) for inside, file in files if inside.suffix.lower() == ".json"):
         return _coco
     texts = [file for _, file in _first(files, ".txt", pictures)]
-    return _yolo if texts and all(_is_yolo(file) for file in texts) else None
+    # An empty one is a picture that shows nothing; where all are, they are something else.
+    return _yolo if any(map(_text, texts)) and all(_is_yolo(file) for file in texts) else None
 
 
 def _first(files: Files, suffix: str, pictures: Iterable[str], most: int = 5) -> list[tuple[PurePosixPath, File]]:
@@ -102,11 +103,19 @@ def _first(files: Files, suffix: str, pictures: Iterable[str], most: int = 5) ->
     return [pair for pair in files if pair[0].suffix.lower() == suffix and pair[0].stem in known][:most]
 
 
+def _text(file: File) -> str:
+    """Return what a file says; nothing where it cannot be read."""
+    try:
+        return file.read().decode("utf-8", "replace")
+    except BadCell:
+        return ""
+
+
 # ---- Pascal VOC ----
 
 
 def _is_voc(file: File) -> bool:
-    return b"<annotation" in file.read()[:2000]
+    return "<annotation" in _text(file)[:2000]
 
 
 def _voc(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) -> Iterator[tuple[PurePosixPath, Any]]:
@@ -118,6 +127,7 @@ def _voc(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) -
         try:
             root = ElementTree.fromstring(file.read())
             boxes = [_voc_box(one) for one in root.iter("object")]
+            size = [float(root.findtext(f"size/{side}") or 0) for side in ("width", "height")]
         except (ElementTree.ParseError, ValueError, BadCell) as error:
             ledger.add(file.name, f"cannot be read as Pascal VOC ({error})")
             continue
@@ -125,7 +135,6 @@ def _voc(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) -
         if place is None:
             ledger.add(file.name, "belongs to no picture that is there")
             continue
-        size = [float(root.findtext(f"size/{side}") or 0) for side in ("width", "height")]
         cell = _cell(size if min(size) > 0 else _size(pictures[place], ledger), boxes, pictures[place].name, ledger)
         if cell is not None:
             yield place, cell
@@ -173,11 +182,12 @@ def _coco(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) 
             continue
         try:
             data = json.loads(file.read())
-        except ValueError as error:
-            ledger.add(file.name, f"cannot be read as COCO's JSON ({error})")
+            names = {one["id"]: str(one["name"]) for one in data["categories"]}
+            images = {one["id"]: str(one["file_name"]).replace("\\", "/") for one in data["images"]}
+        except (ValueError, KeyError, TypeError) as error:
+            ledger.add(file.name, f"cannot be read as COCO's JSON ({type(error).__name__}: {error})")
             continue
-        names = {one["id"]: str(one["name"]) for one in data["categories"]}
-        boxes: dict[Any, Boxes] = {one["id"]: [] for one in data["images"]}
+        boxes: dict[Any, Boxes] = {one: [] for one in images}
         for one in data["annotations"]:
             if one.get("image_id") not in boxes or one.get("category_id") not in names or len(one.get("bbox", ())) != 4:
                 ledger.add(
@@ -188,7 +198,7 @@ def _coco(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) 
             left, top, wide, high = (float(number) for number in one["bbox"])
             boxes[one["image_id"]].append((names[one["category_id"]], left, top, left + wide, top + high))
         for one in data["images"]:
-            name = PurePosixPath(str(one["file_name"]))
+            name = PurePosixPath(images[one["id"]])
             same = [place for place in by_stem.get(name.stem, []) if place.name == name.name]
             place = _nearest(inside.parent / name, same)
             if place is None:
@@ -204,11 +214,21 @@ def _coco(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) 
 
 
 def _is_yolo(file: File) -> bool:
-    try:
-        lines = file.read().decode("utf-8", "replace").split("\n")
-    except BadCell:
-        return True  # an empty one: a picture that shows nothing
-    return all(len(line.split()) == 5 and _are_numbers(line.split()) for line in lines if line.strip())
+    lines = [line.split() for line in _text(file).split("\n")]
+    return all(_are_yolo(words) for words in lines if words)
+
+
+def _are_yolo(words: Sequence[str]) -> bool:
+    """Tell whether these are a class and a box, or a class and the corners of an outline."""
+    return (len(words) == 5 or (len(words) >= 7 and len(words) % 2 == 1)) and _are_numbers(words)
+
+
+def _corners(shares: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a box (middle and size) or of an outline (x and y of each corner)."""
+    if len(shares) > 4:
+        return min(shares[::2]), min(shares[1::2]), max(shares[::2]), max(shares[1::2])
+    x, y, wide, high = shares
+    return x - wide / 2, y - high / 2, x + wide / 2, y + high / 2
 
 
 def _are_numbers(words: Sequence[str]) -> bool:
@@ -219,7 +239,7 @@ def _are_numbers(words: Sequence[str]) -> bool:
 
 
 def _yolo(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) -> Iterator[tuple[PurePosixPath, Any]]:
-    """Yield (picture, cell) of one text file a picture: class, middle and size in shares, a line a box."""
+    """Yield (picture, cell) of one text file a picture: class, and middle and size or an outline in shares, a line a box."""
     names = _class_names(files)
     by_stem = _by_stem(pictures)
     for inside, file in files:
@@ -232,25 +252,16 @@ def _yolo(files: Files, pictures: Mapping[PurePosixPath, File], ledger: Ledger) 
         size = _size(pictures[place], ledger)
         if size is None:
             continue
-        try:
-            text = file.read().decode("utf-8", "replace")
-        except BadCell:
-            text = ""
         boxes: Boxes = []
-        for number, line in enumerate(text.split("\n")):
+        for number, line in enumerate(_text(file).split("\n")):
             words = line.split()
             if not words:
                 continue
-            if len(words) != 5 or not _are_numbers(words):
+            if not _are_yolo(words):
                 ledger.add(f"{file.name} line {number + 1}", "is not a class and four numbers", "left out")
                 continue
-            label, x, y, wide, high = (float(word) for word in words)
-            corners = (
-                (x - wide / 2) * size[0],
-                (y - high / 2) * size[1],
-                (x + wide / 2) * size[0],
-                (y + high / 2) * size[1],
-            )
+            label, *shares = (float(word) for word in words)
+            corners = (share * side for share, side in zip(_corners(shares), (*size, *size), strict=True))
             boxes.append((names.get(int(label), str(int(label))), *corners))
         cell = _cell(size, boxes, pictures[place].name, ledger)
         if cell is not None:
@@ -261,11 +272,11 @@ def _class_names(files: Files) -> dict[int, str]:
     """Return the names of classes, where a file beside the annotations lists them."""
     for inside, file in files:
         if inside.name.lower() in _NAMES:
-            lines = file.read().decode("utf-8", "replace").split("\n")
+            lines = _text(file).split("\n")
             return dict(enumerate(line.strip() for line in lines if line.strip()))
     for inside, file in files:
         if inside.name.lower() in _YAML:
-            return _names_in_yaml(file.read().decode("utf-8", "replace"))
+            return _names_in_yaml(_text(file))
     return {}
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from warmer.errors import InputError
+from warmer.errors import BadCell, InputError
 from warmer.examples import _tree
 from warmer.examples._contract import Array, Ledger, Table, objects
 from warmer.examples._split import SIDES, side_of
@@ -105,13 +105,17 @@ def _described(
     columns: dict[str, list[Any]] = {}
     sides: list[str | None] = []
     for place in metadata:
-        part, rows = tables.parse(by_place[place].read(), place.suffix, str(path / place), ledger)
+        try:
+            data = by_place[place].read()
+        except BadCell as error:
+            raise InputError(f"`{path / place}` {error}; list the files in it, or take it away") from None
+        part, rows = tables.parse(data, place.suffix, str(path / place), ledger)
         if "file_name" not in part:
             raise InputError(f"`{path / place}` needs a column `file_name`; it has {', '.join(part)}")
         side = side_of(place.parent.name) if place.parent.parts else None
         kept = []
         for row, name in enumerate(part["file_name"]):
-            file = by_place.get(place.parent / str(name))
+            file = by_place.get(place.parent / str(name).replace("\\", "/"))
             if file is None:
                 ledger.add(f"{place} row {int(rows[row])}", f"names `{name}`, which is not there")
                 continue
