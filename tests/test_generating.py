@@ -33,6 +33,19 @@ def digits(tmp_path_factory):
 
 
 @pytest.mark.parametrize("method", ["flow", "vae", "gan"])
+@pytest.mark.parametrize(
+    ("signature", "options", "words"),
+    [
+        ("gray -> image", {"y": "nope"}, "no column `nope`"), ("image -> itself", {"x": "nope"}, "no column `nope`"),
+        ("gray -> imge", {}, "imge.*image"),
+    ],
+)  # fmt: skip
+def test_what_is_mistyped_is_told(signature, options, words):
+    pictures = [{"pic": np.full((8, 8, 3), k, np.uint8)} for k in range(20)]
+    with pytest.raises(InputError, match=words):
+        warmer.learn(pictures, signature=signature, epochs=1, **options)
+
+
 def test_pictures_out_of_noise_are_the_wished_ones(digits, tmp_path, method):
     model = warmer.learn(digits, signature="noise -> image", method=method, epochs=10, batch=32, width=16)
     assert model.x.labels == ("0", "1")

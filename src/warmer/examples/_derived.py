@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from warmer import kinds
-from warmer.errors import InputError
+from warmer.errors import InputError, UnknownName
 from warmer.examples._contract import Array, Table, missing, objects
 from warmer.signature import Signature
 
@@ -50,7 +50,7 @@ def derive(table: Table, signature: Signature | None, x: Sequence[str], y: Seque
         column = _column(table, signature.x, x)
         table = _with(table, ITSELF, table.columns[column], ITSELF)
         return Derived(table, Signature(signature.x, signature.x), (column,), (ITSELF,), kind.itself)
-    maker = kinds.get(signature.x)
+    maker, _ = kinds.get(signature.x), kinds.get(signature.y)
     if not maker.derived:
         return Derived(table, signature, x, y)
     column = _column(table, signature.y, y)
@@ -82,6 +82,8 @@ def _with(table: Table, name: str, cells: Array, y: str) -> Table:
 def _column(table: Table, kind: str, named: Sequence[str]) -> str:
     """Return the column named, or the only one that holds values of a kind."""
     if named:
+        if named[0] not in table.columns:
+            raise UnknownName("column", named[0], table.columns)
         return named[0]
     found = []
     for name, cells in table.columns.items():
