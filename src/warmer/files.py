@@ -61,6 +61,16 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def decoded(data: bytes) -> tuple[str, int | None]:
+    """Return bytes as text, and where they stop being UTF-8 (or what their mark says) and were taken for Windows-1252, if so."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace"), None
+    try:
+        return data.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        return data.decode("cp1252", "replace"), error.start
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that at every moment either the old or the new one is there, whole.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from warmer import examples
+from warmer.errors import BadCell
 from warmer.examples import _tree
 from warmer.examples._contract import Ledger, Table
+from warmer.files import File, decoded
 from warmer.model import Model
 
 
@@ -45,6 +48,8 @@ def of(model: Model, texts: Sequence[str]) -> Iterator[Inputs]:
             loose.append(text)
         elif path.is_dir() or _tree.is_archive(path):
             yield _files(model, path)
+        elif model.x.written and _is_text(model, path):
+            yield _texts(model, path)
         elif _holds_rows(model, text):
             yield _rows(model, text)
         else:
@@ -81,4 +86,34 @@ def _files(model: Model, path: Path) -> Inputs:
     ledger = Ledger()
     files = [file for _, file in _tree.walk(path, ledger)]
     warnings = [f"{entry.example} {entry.reason}" for entry in ledger.entries]
-    return Inputs(files, [file.name for file in files], warnings)
+    cells = [_text(file) for file in files] if model.x.written else files
+    return Inputs(cells, [file.name for file in files], warnings)
+
+
+def _is_text(model: Model, path: Path) -> bool:
+    """Tell whether a file is no table, but text alone."""
+    if not path.is_file():
+        return False
+    if path.suffix.lower() != ".txt":
+        return not _holds_rows(model, str(path))
+    header = (_text(File.at(path)) or "").partition("\n")[0]
+    return not any(name in re.split(r"[,;\t|]", header.strip()) for name in model.x_names)
+
+
+def _texts(model: Model, path: Path) -> Inputs:
+    """Return what a file says: line by line, where it ends as the files that were learned from line by line, else as one."""
+    text = decoded(File.at(path).read())[0]
+    if path.suffix.lstrip(".") not in model.x_names:
+        return Inputs([text], [str(path)])
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    return Inputs(
+        [line if line.strip() else None for line in lines], [f"{path} line {k + 1}" for k in range(len(lines))]
+    )
+
+
+def _text(file: File) -> str | None:
+    """Return what a file says; None where it cannot be read."""
+    try:
+        return decoded(file.read())[0]
+    except BadCell:
+        return None

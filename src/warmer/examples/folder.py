@@ -1,4 +1,4 @@
-"""A folder or archive: one folder a category, or files with a `metadata.csv` beside them."""
+"""A folder or archive: one folder a category, of files or of texts, or files with a `metadata.csv` beside them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from warmer.examples import _tree
 from warmer.examples._contract import Array, Ledger, Table, objects
 from warmer.examples._split import SIDES, side_of
 from warmer.examples.annotations import claims as annotated
-from warmer.files import File
+from warmer.files import File, decoded
 
 OPTIONS: dict[str, Any] = {}
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.tsv")
+_WRITTEN, _MOSTLY = ".txt", 9
 _IGNORED = (".txt", ".md", ".html", ".pdf", ".json", ".xml", ".csv", ".tsv", ".py", ".db", ".ini", ".log")
 
 
@@ -50,35 +51,51 @@ def read(thing: Any) -> Table:
 
 
 def _classes(path: Path, files: list[tuple[PurePosixPath, File]], ledger: Ledger) -> Table:
-    """Read one folder a category."""
-    files = [pair for pair in files if _is_example(pair, ledger)]
+    """Read one folder a category; where hardly anything but texts lies in them, what they say is the example."""
+    endings = Counter(inside.suffix.lower() for inside, _ in files)
+    written = endings[_WRITTEN] > _MOSTLY * sum(count for ending, count in endings.items() if ending not in _IGNORED)
+    files = [pair for pair in files if _is_example(pair, written, ledger)]
     depth = _shared_depth([inside for inside, _ in files])
-    cells, labels, sides = [], [], []
+    official = any(side_of(inside.parts[depth]) is not None for inside, _ in files if len(inside.parts) > depth + 2)
+    cells, names, labels, sides = [], [], [], []
     for inside, file in files:
         parts = inside.parts[depth:]
-        side = side_of(parts[0]) if len(parts) > 2 else None
+        side = side_of(parts[0]) if official else None
         parts = parts[1:] if side is not None else parts
         if len(parts) < 2:
             ledger.add(file.name, "lies in no category's folder")
             continue
-        cells.append(file)
+        try:
+            cells.append(_text(file, ledger) if written else file)
+        except BadCell as error:
+            ledger.add(file.name, str(error))
+            continue
+        names.append(file.name)
         labels.append(parts[0])
         sides.append(None if side is None else SIDES[side])
     if not cells:
         raise InputError(
             f"`{path}` has no folders of examples; put the files of each category into a folder of its name"
         )
-    columns: dict[str, Array] = {"file": objects(cells), "category": objects(labels)}
+    columns: dict[str, Array] = {"text" if written else "file": objects(cells), "category": objects(labels)}
     split = "split" if any(sides) else None
     if split:
         columns[split] = objects(sides)
-    return Table(columns, str(path), "category", split, {"category": "category"}, lambda i: cells[i].name, ledger)
+    return Table(columns, str(path), "category", split, {"category": "category"}, lambda i: names[i], ledger)
 
 
-def _is_example(pair: tuple[PurePosixPath, File], ledger: Ledger) -> bool:
+def _text(file: File, ledger: Ledger) -> str:
+    text, odd = decoded(file.read())
+    if odd is not None:
+        ledger.add(file.name, "is not UTF-8; it was read as Windows-1252 (Western Europe)", "kept")
+    return text
+
+
+def _is_example(pair: tuple[PurePosixPath, File], written: bool, ledger: Ledger) -> bool:
     """Pass over notes that lie beside the examples, and say so."""
     inside, file = pair
-    if inside.suffix.lower() not in _IGNORED:
+    suffix = inside.suffix.lower()
+    if suffix == _WRITTEN if written else suffix not in _IGNORED:
         return True
     ledger.add(file.name, f"is a {inside.suffix} file, no example")
     return False

@@ -20,7 +20,7 @@ import pandas as pd
 from warmer.errors import BadCell, InputError, Missing
 from warmer.examples._cells import plain
 from warmer.examples._contract import Array, Ledger, Table, objects
-from warmer.files import File
+from warmer.files import File, decoded
 from warmer.words import TEXTS
 
 OPTIONS: dict[str, Any] = {}
@@ -101,17 +101,13 @@ def _counted(columns: dict[str, Array], first: int) -> tuple[dict[str, Array], A
 
 def decode(data: bytes, origin: str, ledger: Ledger) -> str:
     """Turn bytes into text: by their byte order mark, as UTF-8, else as Windows-1252 with a note."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if data.startswith(mark):
-            return data.decode(encoding, "replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
+    text, odd = decoded(data)
+    if odd is not None:
         if b"\0" in data[:4096]:
-            raise InputError(f"`{origin}` holds binary data, not text; is its ending right?") from None
-        line = data[: error.start].count(b"\n") + 1
+            raise InputError(f"`{origin}` holds binary data, not text; is its ending right?")
+        line = data[:odd].count(b"\n") + 1
         ledger.add(f"line {line}", "is not UTF-8; the file was read as Windows-1252 (Western Europe)", "kept")
-        return data.decode("cp1252", "replace")
+    return text
 
 
 def _binary(data: bytes, suffix: str, origin: str) -> pd.DataFrame:

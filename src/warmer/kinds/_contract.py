@@ -103,6 +103,9 @@ class Kind(ABC):
     sequential: ClassVar[bool] = False
     """Whether a value is a sequence of parts, so that as y it is answered part by part, and an x has to keep its order for it."""
 
+    written: ClassVar[bool] = False
+    """Whether a value is a text, so that what a text file says is one."""
+
     timed: ClassVar[bool] = False
     """Whether a value as x runs along in the order in which its answer is said: speech, for example."""
 

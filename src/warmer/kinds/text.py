@@ -85,6 +85,7 @@ class Text(Kind):
 
     name: ClassVar[str] = "text"
     sequential: ClassVar[bool] = True
+    written: ClassVar[bool] = True
 
     reading: str = "bag"
     scheme: str = LETTERS

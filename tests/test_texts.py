@@ -1,0 +1,49 @@
+"""Folders of texts, one a category."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import warmer
+from warmer import examples
+from warmer.cli.app import run
+
+
+def test_class_folders_of_texts(tmp_path, capsys):
+    for side, count in (("train", 40), ("test", 10)):
+        for k in range(count):
+            place = tmp_path / "reviews" / side / ("good" if k % 2 else "bad") / f"{k}.txt"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(
+                f"a {'fine and lovely' if k % 2 else 'dull and dreary'} film, number {k}\n", encoding="utf-8"
+            )
+    (tmp_path / "reviews" / "README.txt").write_text("a note")
+    (tmp_path / "reviews" / "train" / "list.txt").write_text("another")
+    (tmp_path / "reviews" / "train" / "good" / "1.txt").write_bytes("a fine café".encode("cp1252"))
+    (tmp_path / "reviews" / "train" / "bad" / "0.txt").write_bytes(b"")
+    table = examples.open(tmp_path / "reviews")
+    assert list(table.columns) == ["text", "category", "split"]
+    assert set(table.columns["category"]) == {"good", "bad"}
+    told = {Path(entry.example).name: (entry.reason, entry.action) for entry in table.ledger.entries}
+    assert told["README.txt"][1] == told["list.txt"][1] == told["0.txt"][1] == "left out"
+    assert told["1.txt"] == ("is not UTF-8; it was read as Windows-1252 (Western Europe)", "kept")
+    model = warmer.learn(tmp_path / "reviews", epochs=4, advice=False)
+    assert model.evidence["scores"]["accuracy"] == 1
+    place = model.save(tmp_path / "m.safetensors")
+    capsys.readouterr()
+    assert run(["predict", str(place), str(tmp_path / "reviews" / "test" / "good"), "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["value"] for answer in answers] == ["good"] * 5
+    (tmp_path / "new.txt").write_text("a fine and lovely film\nfine and lovely, it is", encoding="utf-8")
+    (tmp_path / "table.txt").write_text("text\ndull and dreary\nlovely and fine\n", encoding="utf-8")
+    assert run(["predict", str(place), str(tmp_path / "new.txt"), str(tmp_path / "table.txt"), "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["value"] for answer in answers] == ["good", "bad", "good"]
+    (tmp_path / "lines.text").write_text("dull and dreary\nfine and lovely\n", encoding="utf-8")
+    assert run(["predict", str(place), str(tmp_path / "lines.text"), "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(answer["value"], answer["input"].rpartition("/")[2]) for answer in answers] == [
+        ("bad", "lines.text line 1"),
+        ("good", "lines.text line 2"),
+    ]
