@@ -35,7 +35,7 @@ def test_class_folders_of_texts(tmp_path, capsys):
     assert run(["predict", str(place), str(tmp_path / "reviews" / "test" / "good"), "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["value"] for answer in answers] == ["good"] * 5
-    (tmp_path / "new.txt").write_text("a fine and lovely film\nfine and lovely, it is", encoding="utf-8")
+    (tmp_path / "new.txt").write_text("a fine and lovely film\nfine and lovely", encoding="utf-8")
     (tmp_path / "table.txt").write_text("text\ndull and dreary\nlovely and fine\n", encoding="utf-8")
     assert run(["predict", str(place), str(tmp_path / "new.txt"), str(tmp_path / "table.txt"), "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -126,7 +126,6 @@ def learn(
     listener.recognised(decided, table)
     if adopted is not None and decided.signature.x != adopted.kind.name:
         raise InputError(f"`{adopted.name}` takes {adopted.kind.name} and `{table.origin}` holds {decided.signature.x}")
-    told = len(table.notes)
     prepared = _prepare.prepare(
         table,
         decided,
@@ -137,8 +136,6 @@ def learn(
         store=wanted.plan.get("store", "auto"),
         adopted=adopted.kind if adopted else None,
     )
-    for note in table.notes[told:]:
-        listener.noted(f"note: {note}")
     plan = _plan(prepared, wanted, adopted, encoder)
     prepared = prepared.dealt(plan.folds)
     devices.prepare(plan)
