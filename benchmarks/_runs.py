@@ -23,8 +23,8 @@ def prepared_for(source: Any, y: str = "", **wishes: Any) -> tuple[Prepared, Pla
     """Return examples and plan as `warmer.learn` would make them."""
     wanted = story.Wishes.sort({"seed": 0, **wishes})
     table, decided, options = story._recognised(source, (), (y,) if y else (), None, None, wanted, None)
-    shares = {name: wanted.plan[name] for name in ("test_share", "validation_share") if name in wanted.plan}
-    prepared = _prepare.prepare(table, decided, options=options, **shares)
+    split = {name: wanted.plan[name] for name in ("test_share", "validation_share", "time") if name in wanted.plan}
+    prepared = _prepare.prepare(table, decided, options=options, **split)
     plan = story._plan(prepared, wanted, None, None)
     devices.prepare(plan)
     return prepared, plan

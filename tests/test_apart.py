@@ -33,6 +33,8 @@ def test_groups_and_times_are_noticed_and_said():
     assert len(told) == 2
     assert "--set time=day" in told[0]
     assert "`patient_id` has 12 different values" in told[1]
+    blanks = examples.open(visits().rename(columns={"day": "the day"}))
+    assert "--set 'time=the day' finds out" in _apart.noticed(blanks, ["the day"])[0]
     assert not _apart.noticed(table.take(np.arange(20)), ["day", "patient_id"]), "too few to be split otherwise"
 
 

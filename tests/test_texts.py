@@ -40,10 +40,17 @@ def test_class_folders_of_texts(tmp_path, capsys):
     assert run(["predict", str(place), str(tmp_path / "new.txt"), str(tmp_path / "table.txt"), "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["value"] for answer in answers] == ["good", "bad", "good"]
-    (tmp_path / "lines.text").write_text("dull and dreary\nfine and lovely\n", encoding="utf-8")
+    (tmp_path / "lines.text").write_text("dull and dreary\n\nfine and lovely\n", encoding="utf-8")
     assert run(["predict", str(place), str(tmp_path / "lines.text"), "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(answer["value"], answer["input"].rpartition("/")[2]) for answer in answers] == [
         ("bad", "lines.text line 1"),
-        ("good", "lines.text line 2"),
+        ("good", "lines.text line 3"),
     ]
+    (tmp_path / "empty.txt").touch()
+    assert run(["predict", str(place), str(tmp_path / "empty.txt"), str(tmp_path / "new.txt")]) == 0
+    out, err = capsys.readouterr()
+    assert "empty.txt is empty" in err
+    assert len(out.splitlines()) == 1
+    assert run(["predict", str(place), str(tmp_path / "empty.txt")]) == 2
+    assert "no input could be read" in capsys.readouterr().err

@@ -86,8 +86,11 @@ def _files(model: Model, path: Path) -> Inputs:
     ledger = Ledger()
     files = [file for _, file in _tree.walk(path, ledger)]
     warnings = [f"{entry.example} {entry.reason}" for entry in ledger.entries]
-    cells = [_text(file) for file in files] if model.x.written else files
-    return Inputs(cells, [file.name for file in files], warnings)
+    if not model.x.written:
+        return Inputs(files, [file.name for file in files], warnings)
+    texts = {file.name: _text(file, warnings) for file in files}
+    read = {name: text for name, text in texts.items() if text is not None}
+    return Inputs(list(read.values()), list(read), warnings)
 
 
 def _is_text(model: Model, path: Path) -> bool:
@@ -96,24 +99,28 @@ def _is_text(model: Model, path: Path) -> bool:
         return False
     if path.suffix.lower() != ".txt":
         return not _holds_rows(model, str(path))
-    header = (_text(File.at(path)) or "").partition("\n")[0]
+    header = (_text(File.at(path), []) or "").partition("\n")[0]
     return not any(name in re.split(r"[,;\t|]", header.strip()) for name in model.x_names)
 
 
 def _texts(model: Model, path: Path) -> Inputs:
     """Return what a file says: line by line, where it ends as the files that were learned from line by line, else as one."""
-    text = decoded(File.at(path).read())[0]
+    warnings: list[str] = []
+    text = _text(File.at(path), warnings)
+    if text is None:
+        return Inputs([], [], warnings)
     if path.suffix.lstrip(".") not in model.x_names:
         return Inputs([text], [str(path)])
-    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
-    return Inputs(
-        [line if line.strip() else None for line in lines], [f"{path} line {k + 1}" for k in range(len(lines))]
-    )
+    lines = {
+        f"{path} line {k + 1}": line for k, line in enumerate(text.replace("\r\n", "\n").split("\n")) if line.strip()
+    }
+    return Inputs(list(lines.values()), list(lines))
 
 
-def _text(file: File) -> str | None:
-    """Return what a file says; None where it cannot be read."""
+def _text(file: File, warnings: list[str]) -> str | None:
+    """Return what a file says; where it cannot be read, None, and a warning that says so."""
     try:
         return decoded(file.read())[0]
-    except BadCell:
+    except BadCell as error:
+        warnings.append(f"{file.name} {error}")
         return None

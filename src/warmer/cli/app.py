@@ -44,12 +44,7 @@ def make() -> Any:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["predict"]:
-        # A few inputs are many small steps. Threads that wait for each other by spinning, as is usual, take minutes for
-        # them where another process keeps a core busy; to be heard, this has to be said before torch is loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    sys.exit(run(arguments))
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:

@@ -65,8 +65,8 @@ def run(
     if (collected := found.y.collected(placed)) is not None:
         write_whole(folder / collected[0], collected[1])
         print(f"wrote {folder / collected[0]}", file=sys.stderr)
-    if failed and failed == done:
-        raise InputError(f"none of the {done} inputs could be read" if done > 1 else "the input could not be read")
+    if failed == done:
+        raise InputError(f"none of the {done} inputs could be read" if done > 1 else "no input could be read")
 
 
 def as_json(answer: object, top: int) -> dict[str, object]:

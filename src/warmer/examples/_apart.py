@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import shlex
 from collections.abc import Collection, Mapping
@@ -22,8 +23,6 @@ _WHO = re.compile(
     r"employee|hospital|session|owner|machine|sensor)$|[a-z](Id|ID)$",
     re.IGNORECASE,
 )
-
-
 BY = ("group", "join", "time")
 """Plan fields that say what a split goes by."""
 
@@ -52,13 +51,11 @@ def noticed(table: Table, columns: Collection[str]) -> list[str]:
         cells = table.columns[name]
         some = cells[:: max(1, len(cells) // _LOOKED_AT)]
         if _WHO.search(name) and (count := _repeating(cells)):
-            option = shlex.quote(f"group={name}")
             told = f"`{name}` has {count:,} different values; how good answers are for others than these"
-            found.append(f"{told}, --set {option} finds out")
+            found.append(f"{told}, --set {shlex.quote(f'group={name}')} finds out")
         elif _are_times(some):
-            found.append(
-                f"`{name}` holds times; how good answers are for what comes later, --set time={name} finds out"
-            )
+            told = f"`{name}` holds times; how good answers are for what comes later"
+            found.append(f"{told}, --set {shlex.quote(f'time={name}')} finds out")
     return found
 
 
@@ -75,7 +72,8 @@ def _are_times(cells: Array) -> bool:
         return True
     there = [cell for cell in cells if cell is not None]
     return bool(there) and all(
-        moments.is_moment(cell) if isinstance(cell, str) else isinstance(cell, pd.Timestamp) for cell in there
+        moments.is_moment(cell) if isinstance(cell, str) else isinstance(cell, (datetime.date, np.datetime64))
+        for cell in there
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,15 +62,14 @@ def make(network: nn.Module, plan: Plan) -> Plain:
     if plan.optimizer == "bfgs":
         return BFGS(network, plan.weight_decay)
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    number = torch.bfloat16 if plan.precision == "bf16" else torch.float32
     if plan.optimizer == "muon":
         filters = [p for _, p in named if p.dim() == 4]
         matrices = [p for _, p in named if p.dim() >= 2 and p.dim() != 4]
         vectors = [p for _, p in named if p.dim() < 2]
-        made = Muon(filters, matrices, vectors, plan.learning_rate, plan.weight_decay, _shares(named, plan))
-        return made.calculating(plan.precision)
+        return Muon(filters, matrices, vectors, plan.learning_rate, plan.weight_decay, _shares(named, plan), number)
     if plan.optimizer == "muonw":
-        found = MuonW(network, plan.learning_rate, plan.weight_decay, _shares(named, plan))
-        return found.calculating(plan.precision)
+        return MuonW(network, plan.learning_rate, plan.weight_decay, _shares(named, plan), number)
     groups = _groups(named, plan)
     if plan.optimizer == "sgd":
         return SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0)
@@ -273,6 +272,7 @@ class Muon(Plain):
         rate: learning rate of the filters, relative to their length.
         weight_decay: decoupled, on `matrices`.
         shares: parameter → at what share of the learning rate it learns.
+        number: format in which steps are orthogonalised; that is rough, and bf16 as good as any (Jordan 2024).
     """
 
     MOMENTUM = 0.6
@@ -287,6 +287,7 @@ class Muon(Plain):
         rate: float,
         weight_decay: float,
         shares: Mapping[nn.Parameter, float],
+        number: torch.dtype = torch.float32,
     ) -> None:
         kinds = (
             ("filters", filters, rate, 0.0),
@@ -303,12 +304,7 @@ class Muon(Plain):
                 for peak, some in alike.items()
             ]
         super().__init__(groups, {})
-        self.number = torch.float32
-
-    def calculating(self, precision: str) -> Self:
-        """Orthogonalise in the number format of the forward pass: that is rough, and bf16 as good as any (Jordan 2024)."""
-        self.number = torch.bfloat16 if precision == "bf16" else torch.float32
-        return self
+        self.number = number
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -360,6 +356,7 @@ class MuonW(Muon):
         rate: learning rate.
         weight_decay: decoupled, on everything that is no vector.
         shares: parameter → at what share of the learning rate it learns.
+        number: format in which steps are orthogonalised; that is rough, and bf16 as good as any (Jordan 2024).
     """
 
     MOMENTUM = 0.95
@@ -374,6 +371,7 @@ class MuonW(Muon):
         rate: float,
         weight_decay: float,
         shares: Mapping[nn.Parameter, float],
+        number: torch.dtype = torch.float32,
     ) -> None:
         inner = {
             p: None
@@ -384,7 +382,7 @@ class MuonW(Muon):
         }
         others = [p for p in network.parameters() if p.requires_grad and p not in inner]
         matrices, vectors = ([p for p in others if (p.dim() >= 2) is flat] for flat in (True, False))
-        super().__init__(list(inner), matrices, vectors, rate, weight_decay, shares)
+        super().__init__(list(inner), matrices, vectors, rate, weight_decay, shares, number)
         for group in self.param_groups:
             if group["kind"] == "filters":
                 group["weight_decay"] = weight_decay
