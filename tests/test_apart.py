@@ -10,6 +10,7 @@ import warmer
 from warmer import examples
 from warmer.errors import InputError
 from warmer.examples import _apart, _prepare, _split
+from warmer.report import page
 
 
 def visits(n=200, seed=0):
@@ -55,7 +56,10 @@ def test_a_model_is_judged_by_what_comes_later():
     late = pd.to_datetime(frame["day"], format="%d.%m.%Y") > "2020-03-20"
     frame.loc[late, "y"] = np.where(frame.loc[late, "a"] > 0, "down", "up")  # a habit that changes
     options = {"y": "y", "x": ("a",), "epochs": 8, "advice": False, "folds": 1}
-    by_chance, later = (warmer.learn(frame, **options, **more).evidence for more in ({}, {"time": "day"}))
+    models = [warmer.learn(frame, **options, **more) for more in ({}, {"time": "day"})]
+    assert ["never on two sides" in page(model) for model in models] == [True, False]
+    assert "The latest by day are for the test" in page(models[1])
+    by_chance, later = (model.evidence for model in models)
     assert any("--set time=day" in note for note in by_chance["notes"])
     assert not later["notes"]
     assert by_chance["scores"]["accuracy"] > 0.6
