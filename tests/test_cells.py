@@ -33,6 +33,8 @@ COLUMNS = {
     "days": ([datetime.date(2020, 1, 1) + datetime.timedelta(k * k) for k in range(N)], "date"),
     "zones": (pd.date_range("2020", periods=N, freq="D", tz="Europe/Berlin"), "date"),
     "words": (pd.Categorical(["u", "v", "w"] * (N // 3)), "category"),
+    "codes": (pd.Categorical([3, 1, 2] * (N // 3)), "category"),
+    "shorter": (pd.Series(np.arange(N) * 1.5, dtype="category"), "number"),  # kept as categories to save room
     "whole": (pd.array([1, None, 5] * (N // 3), dtype="Int64"), "number"),
     "truths": (pd.array([True, None, False] * (N // 3), dtype="boolean"), "category"),
     "strings": (pd.array(["red", " blue", None] * (N // 3), dtype="string"), "category"),

@@ -54,3 +54,31 @@ def test_class_folders_of_texts(tmp_path, capsys):
     assert len(out.splitlines()) == 1
     assert run(["predict", str(place), str(tmp_path / "empty.txt")]) == 2
     assert "no input could be read" in capsys.readouterr().err
+
+
+def newsgroups(folder):
+    """Write what posts look like: files that are called by a number."""
+    for k in range(40):
+        place = folder / ("space" if k % 2 else "hockey") / f"{5000 + k}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"Subject: {'orbits' if k % 2 else 'goals'}\n\nnumber {k}, sends Zoë\n", encoding="latin-1")
+    return folder
+
+
+def test_class_folders_of_texts_without_an_ending(tmp_path):
+    place = newsgroups(tmp_path / "news")
+    (place / "list.py").write_text("a note")
+    table = examples.open(place)
+    assert list(table.columns) == ["text", "category"]
+    assert len(table) == 40
+    assert table.columns["text"][0].startswith("Subject: ")
+    assert "Zoë" in table.columns["text"][0]
+    assert [entry.example for entry in table.ledger.entries if entry.action == "left out"] == [str(place / "list.py")]
+
+
+def test_files_without_an_ending_that_are_no_texts_stay_files(tmp_path):
+    for k in range(40):
+        place = tmp_path / "shades" / ("dark" if k < 20 else "bright") / f"{k}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(b"P5 4 4 255\n" + bytes([6 * k] * 16))
+    assert list(examples.open(tmp_path / "shades").columns) == ["file", "category"]

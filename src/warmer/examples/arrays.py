@@ -37,7 +37,7 @@ def read(thing: Any) -> Table:
     frame = thing if isinstance(thing, pd.DataFrame) else pd.DataFrame(_columns(thing))
     columns = table.from_frame(frame)
     split = next((name for name in columns if name.lower() in ("split", "fold", "subset")), None)
-    return Table(columns, "the table", None, split)
+    return Table(columns, "the table", None, split, table.declared(frame))
 
 
 def _columns(thing: Any) -> dict[str, Any]:

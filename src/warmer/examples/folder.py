@@ -15,7 +15,8 @@ from warmer.files import File, decoded
 
 OPTIONS: dict[str, Any] = {}
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.tsv")
-_WRITTEN, _MOSTLY = ".txt", 9
+_WRITTEN, _MOSTLY = (".txt", ""), 9
+_LOOKED_AT = 20
 _IGNORED = (".txt", ".md", ".html", ".pdf", ".json", ".xml", ".csv", ".tsv", ".py", ".db", ".ini", ".log")
 
 
@@ -52,8 +53,7 @@ def read(thing: Any) -> Table:
 
 def _classes(path: Path, files: list[tuple[PurePosixPath, File]], ledger: Ledger) -> Table:
     """Read one folder a category; where hardly anything but texts lies in them, what they say is the example."""
-    endings = Counter(inside.suffix.lower() for inside, _ in files)
-    written = endings[_WRITTEN] > _MOSTLY * sum(count for ending, count in endings.items() if ending not in _IGNORED)
+    written = _ending_of_texts(files)
     files = [pair for pair in files if _is_example(pair, written, ledger)]
     depth = _shared_depth([inside for inside, _ in files])
     official = any(side_of(inside.parts[depth]) is not None for inside, _ in files if len(inside.parts) > depth + 2)
@@ -66,7 +66,7 @@ def _classes(path: Path, files: list[tuple[PurePosixPath, File]], ledger: Ledger
             ledger.add(file.name, "lies in no category's folder")
             continue
         try:
-            cells.append(_text(file, ledger) if written else file)
+            cells.append(file if written is None else _text(file, ledger))
         except BadCell as error:
             ledger.add(file.name, str(error))
             continue
@@ -77,11 +77,31 @@ def _classes(path: Path, files: list[tuple[PurePosixPath, File]], ledger: Ledger
         raise InputError(
             f"`{path}` has no folders of examples; put the files of each category into a folder of its name"
         )
-    columns: dict[str, Array] = {"text" if written else "file": objects(cells), "category": objects(labels)}
+    columns: dict[str, Array] = {"file" if written is None else "text": objects(cells), "category": objects(labels)}
     split = "split" if any(sides) else None
     if split:
         columns[split] = objects(sides)
     return Table(columns, str(path), "category", split, {"category": "category"}, lambda i: names[i], ledger)
+
+
+def _ending_of_texts(files: list[tuple[PurePosixPath, File]]) -> str | None:
+    """Return how the names of texts end (".txt", or in nothing) where hardly anything else lies there; else None."""
+    endings = Counter(inside.suffix.lower() for inside, _ in files)
+    for ending in _WRITTEN:
+        others = sum(count for other, count in endings.items() if other not in (ending, *_IGNORED))
+        if endings[ending] > _MOSTLY * others:
+            some = [file for inside, file in files if inside.suffix.lower() == ending]
+            return ending if all(map(_reads, some[:: max(1, len(some) // _LOOKED_AT)])) else None
+    return None
+
+
+def _reads(file: File) -> bool:
+    """Tell whether a file seems to be a text, or is damaged anyway."""
+    try:
+        begin = file.read()[:4096]
+    except BadCell:
+        return True
+    return begin.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" not in begin
 
 
 def _text(file: File, ledger: Ledger) -> str:
@@ -91,13 +111,13 @@ def _text(file: File, ledger: Ledger) -> str:
     return text
 
 
-def _is_example(pair: tuple[PurePosixPath, File], written: bool, ledger: Ledger) -> bool:
-    """Pass over notes that lie beside the examples, and say so."""
+def _is_example(pair: tuple[PurePosixPath, File], written: str | None, ledger: Ledger) -> bool:
+    """Pass over what lies beside the examples, and say so: notes; where the examples are texts, all that ends otherwise."""
     inside, file = pair
     suffix = inside.suffix.lower()
-    if suffix == _WRITTEN if written else suffix not in _IGNORED:
+    if suffix not in _IGNORED if written is None else suffix == written:
         return True
-    ledger.add(file.name, f"is a {inside.suffix} file, no example")
+    ledger.add(file.name, f"is a {inside.suffix} file, no example" if suffix else "has no ending, and is no example")
     return False
 
 

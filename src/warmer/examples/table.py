@@ -320,6 +320,16 @@ def from_frame(frame: pd.DataFrame) -> dict[str, Array]:
     return {name: _column(frame.iloc[:, place]) for place, name in enumerate(names)}
 
 
+def declared(frame: pd.DataFrame) -> dict[str, str]:
+    """Return the columns of numbers that the table itself calls categories, each with the name of that kind."""
+    categorical = {str(name).strip(): frame[name] for name in frame.columns[frame.dtypes == "category"]}
+    return {
+        name: "category"
+        for name, series in categorical.items()
+        if pd.api.types.is_numeric_dtype(series.cat.categories.dtype) and 2 <= series.nunique() <= len(series) / 2
+    }
+
+
 def _column(series: Any) -> Array:
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iuf":

@@ -41,6 +41,7 @@ _MOST_SLOTS = 2048
 _MOST_LABELS = 50
 _AT_ONCE = 20_000
 _START = 0.1
+_MANY = 10_000
 _LEVELS = 16.0
 """Log ratios are kept as bytes, sixteenths of a nat, up to ±8."""
 
@@ -327,9 +328,15 @@ class Text(Kind):
         """Propose what texts are learned well with."""
         if role == "y":
             alike = partner.sequential and not partner.timed
+            # Of 36 epochs of 21,600 sentences into German, steps of 0.003 with a pull of 0.01 made 34.9 BLEU of those to choose by, these 35.9;
+            # steps of 0.01, or a pull of 0.3, were behind all along.
+            many = alike and n >= _MANY
             return {
-                "learning_rate": (3e-3 if alike else 2e-3, "for networks that read or write sequences"),
-                "weight_decay": (0.01, "pull towards zero"),
+                "learning_rate": (
+                    6e-3 if many else 3e-3 if alike else 2e-3,
+                    "for networks that read or write sequences",
+                ),
+                "weight_decay": (0.1 if many else 0.01, "pull towards zero"),
                 "clip": (1.0, "a rare long step would undo much"),
                 "warmup": (0.05, "attention starts slowly"),
                 "cooldown": (0.4, "share of the steps in which the learning rate falls"),
@@ -339,7 +346,7 @@ class Text(Kind):
                 "label_smoothing": (0.1, "keeps a network from being too sure"),
             }
         if self.reading == "tokens":
-            written, many = partner.sequential, n >= 10_000
+            written, many = partner.sequential, n >= _MANY
             return {
                 "optimizer": ("muonw", "orthogonalised steps: fewer epochs, where a step is long beside them")
                 if written and many
