@@ -28,7 +28,7 @@ from warmer.kinds._tokens import END, LETTERS, PARTS, WORDS, Tokens, normal
 from warmer.kinds._writing import WritingHead, best
 from warmer.networks.crossentropy import linear_cross_entropy
 from warmer.networks.features import Features, FeatureSpec
-from warmer.networks.sequences import BODIES, body
+from warmer.networks.sequences import BODIES, Attention, body
 from warmer.networks.sound import LogMel
 from warmer.networks.writing import Incremental, Writer
 from warmer.report import page
@@ -253,6 +253,25 @@ def test_writing_step_by_step_is_writing_at_once():
         writing = Incremental(writer, memory, mask, 1, 6)
         steps = [writing.step(tokens[:, i : i + 1]).clone() for i in range(6)]
     assert torch.allclose(torch.stack(steps, 1), at_once, atol=1e-5)
+
+
+def test_attention_is_looked_up_in_single_precision_on_a_processor(monkeypatch):
+    torch.manual_seed(0)
+    attention, x = Attention(16, 4), torch.randn(2, 5, 16)
+    plain = attention(x, attention.offered(x))
+    met = []
+    looked_up = F.scaled_dot_product_attention
+    monkeypatch.setattr(
+        F, "scaled_dot_product_attention", lambda *parts, **how: met.append(parts[0].dtype) or looked_up(*parts, **how)
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = attention(x, attention.offered(x))
+    halved = attention.bfloat16()
+    whole = halved(x.bfloat16(), halved.offered(x.bfloat16()))
+    assert met == [torch.float32] * 2
+    assert rough.dtype == whole.dtype == torch.bfloat16
+    for found in (rough, whole):
+        torch.testing.assert_close(found.float(), plain, atol=0.02, rtol=0.02)
 
 
 def test_candidates_descend_from_others_and_texts_leave():

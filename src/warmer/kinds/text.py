@@ -347,6 +347,7 @@ class Text(Kind):
             }
         if self.reading == "tokens":
             written, many = partner.sequential, n >= _MANY
+            seen, most = (2_500_000, 100) if written and minutes else (1_500_000, 60)  # a budget ends by itself
             return {
                 "optimizer": ("muonw", "orthogonalised steps: fewer epochs, where a step is long beside them")
                 if written and many
@@ -356,8 +357,8 @@ class Text(Kind):
                 "dropout": (0.3, "silenced activations"),
                 "batch": (128 if many else 32, "texts a step"),
                 "epochs": (
-                    float(np.clip(1_500_000 / n, 10, 60)),
-                    f"about 1,500,000 texts seen with {n:,} to learn from",
+                    float(np.clip(seen / n, 10, most)),
+                    f"about {seen:,} texts seen with {n:,} to learn from, {most} times each at the most",
                 ),
                 "learning_rate": (1e-3, "for networks that read sequences"),
                 "warmup": (0.05, "attention starts slowly"),

@@ -46,7 +46,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 largest = logits.amax(1, keepdim=True)
                 shares = logits.sub_(largest).exp_()
                 total = shares.sum(1, keepdim=True, dtype=torch.float32)
-                shares.div_(total)
+                shares.mul_(total.reciprocal().to(dtype))
                 shares.scatter_add_(1, wanted, torch.full_like(shares[:, :1], smoothing - 1))
                 losses[rows] = (total.log_().add_(largest) - (1 - smoothing) * likely).squeeze(1)
             if smoothing:
