@@ -358,7 +358,7 @@ class Text(Kind):
                 "batch": (128 if many else 32, "texts a step"),
                 "epochs": (
                     float(np.clip(seen / n, 10, most)),
-                    f"about {seen:,} texts seen with {n:,} to learn from, {most} times each at the most",
+                    f"about {seen:,} texts seen, each {most} times at the most",
                 ),
                 "learning_rate": (1e-3, "for networks that read sequences"),
                 "warmup": (0.05, "attention starts slowly"),
