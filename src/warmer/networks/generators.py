@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from warmer.networks.blocks import attend
+
 LATENT = 64
 
 
@@ -43,7 +45,7 @@ class _Looks(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.ask(self.norm(x)).flatten(2).transpose(1, 2).unsqueeze(1).chunk(3, -1)
-        seen = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2).unflatten(2, x.shape[2:])
+        seen = attend(q, k, v).squeeze(1).transpose(1, 2).unflatten(2, x.shape[2:])
         found: Tensor = x + self.out(seen)
         return found
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from warmer.networks.blocks import Dropout, exact
+from warmer.networks.blocks import Dropout, attend
 
 BODIES = ("transformer", "gru", "lstm", "convnet")
 """What can read a sequence."""
@@ -54,23 +54,9 @@ class Attention(nn.Module):
         self, x: Tensor, offered: tuple[Tensor, Tensor], mask: Tensor | None = None, causal: bool = False
     ) -> Tensor:
         """Return what each place of `x` finds among the keys and values; `mask` is True where it may look."""
-        found = _found(self.split(self.ask(x)), *offered, mask, causal)
+        found = attend(self.split(self.ask(x)), *offered, mask, causal)
         answer: Tensor = self.out(found.transpose(1, 2).flatten(2))
         return answer
-
-
-def _found(asked: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-    """Return the mean of values, each by how alike its key is to what is asked; on a processor in fp32.
-
-    There the way back in bf16 takes ten times as long.
-    """
-    if asked.device.type != "cpu":
-        return F.scaled_dot_product_attention(asked, keys, values, attn_mask=mask, is_causal=causal)
-    with torch.autocast("cpu", enabled=False):
-        single = F.scaled_dot_product_attention(
-            exact(asked), exact(keys), exact(values), attn_mask=mask, is_causal=causal
-        )
-    return single.to(asked.dtype)
 
 
 class Dense(nn.Sequential):
