@@ -8,6 +8,7 @@ import pytest
 
 import warmer
 from warmer import examples
+from warmer.cli.app import run
 from warmer.errors import InputError
 from warmer.examples import _apart, _prepare, _split
 from warmer.report import page
@@ -77,3 +78,11 @@ def test_what_cannot_be_split_by_time_is_said(options, words):
     frame = visits().assign(once=3)
     with pytest.raises(InputError, match=words):
         warmer.learn(frame, y="y", epochs=1, **options)
+
+
+def test_a_split_column_that_marks_nothing_as_training_is_told_once(tmp_path, capsys):
+    place = tmp_path / "visits.csv"
+    visits().assign(fold=lambda frame: np.arange(len(frame)) % 5).to_csv(place, index=False)
+    assert run(["learn", str(place), "--y", "y", "--x", "a", "--set", "epochs=1", "--out", str(tmp_path / "m")]) == 0
+    told = capsys.readouterr().err
+    assert told.count("note: column `fold` marks nothing as training") == 1

@@ -71,6 +71,7 @@ class Printer:
         self.live = self.out.isatty()
         self._last = 0.0
         self._lead = ""
+        self._noted: set[str] = set()
 
     def say(self, text: str = "") -> None:
         """Write one line."""
@@ -84,11 +85,18 @@ class Printer:
         table(("column", "role", "kind", "because"), shown, self.out)
         if len(rows) > 40:
             self.say(f"  … and {len(rows) - 40} columns more, all in the report")
+        self._notes(table_)
+
+    def _notes(self, table_: Table) -> None:
+        """Show what is worth telling of the examples, each note once."""
         for note in table_.notes:
-            self.say(f"note: {note}")
+            if note not in self._noted:
+                self._noted.add(note)
+                self.say(f"note: {note}")
 
     def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
         """Show the split, the ledger and the plan."""
+        self._notes(prepared.table)
         counts = [len(prepared.rows(side)) for side in range(3)]
         chosen = f"{counts[1]:,} to choose by" if plan.folds == 1 else f"each fold in turn ({plan.folds}) to choose by"
         self.say(f"\n{counts[0]:,} to learn from, {chosen}, {counts[2]:,} for the final test; {parameters:,} weights")
