@@ -4,10 +4,11 @@
 
 All three are one network: the peers are given our weights, and write the same texts. (`torch.nn.Transformer` drops looks and
 inner activations, too, and cannot be told otherwise.) They take turns in one process, theirs in single precision as PyTorch
-does unless told otherwise, ours in the number format that is quicker on the machine. Learning: batches as each user makes them, ours of sentences of about equal length, theirs in random order; what
-counts are real tokens of the answers, not padding. Writing, with a model that has learned: theirs in batches of 32 in the
-order of the file, all at once, and one by one as a `pipeline` does unless told otherwise; the plain loop runs the whole of
-what is written through the decoder for every token, as the tutorials do.
+does unless told otherwise, ours in the number format that is quicker on the machine. Learning: batches as each user makes
+them, ours of sentences of about equal length, theirs in random order; what counts are real tokens of the answers, not
+padding. Writing, with a model that has learned: theirs in batches of 32 in the order of the file, all at once, and one by
+one as a `pipeline` does unless told otherwise; the plain loop runs the whole of what is written through the decoder for every
+token, as the tutorials do.
 """
 
 from __future__ import annotations

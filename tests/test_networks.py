@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from warmer.errors import InputError
 from warmer.networks.blocks import (
     ACTIVATIONS,
     Activation,
@@ -110,11 +109,6 @@ def test_steps_are_orthogonalised_as_roughly_as_the_forward_pass_counts(name):
         assert network[0].weight.dtype is torch.float32
     assert not torch.equal(found["fp32"], found["bf16"])
     torch.testing.assert_close(found["fp32"], found["bf16"], rtol=0, atol=0.1 * float(found["fp32"].abs().max()))
-
-
-def test_muon_is_not_adam_by_another_name():
-    with pytest.raises(InputError, match="muonw"):
-        optimisers.make(nn.Linear(3, 2), Plan(optimizer="muon"))
 
 
 @pytest.mark.parametrize(("name", "peer"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from warmer.errors import InputError
 from warmer.networks.blocks import Readout
 from warmer.plan import Plan, Proposal
 
@@ -59,9 +58,6 @@ def make(network: nn.Module, plan: Plan) -> Plain:
 
     Weight decay pulls on matrices and filters only, never on biases, norms and embeddings of one number.
     Each group keeps its share of the plan's learning rate in `peak`.
-
-    Raises:
-        InputError: Muon is asked for, and there are no filters.
     """
     if plan.optimizer == "bfgs":
         return BFGS(network, plan.weight_decay)
@@ -69,8 +65,6 @@ def make(network: nn.Module, plan: Plan) -> Plain:
     number = torch.bfloat16 if plan.precision == "bf16" else torch.float32
     if plan.optimizer == "muon":
         filters = [p for _, p in named if p.dim() == 4]
-        if not filters:
-            raise InputError("`muon` is for filters over pictures, and this network has none; take `adamw` or `muonw`")
         matrices = [p for _, p in named if p.dim() >= 2 and p.dim() != 4]
         vectors = [p for _, p in named if p.dim() < 2]
         return Muon(filters, matrices, vectors, plan.learning_rate, plan.weight_decay, _shares(named, plan), number)
