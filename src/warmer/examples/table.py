@@ -323,9 +323,7 @@ def from_frame(frame: pd.DataFrame) -> dict[str, Array]:
 def declared(frame: pd.DataFrame) -> dict[str, str]:
     """Return the columns of numbers that the table itself calls categories, each with the name of that kind."""
     categorical = {
-        str(name).strip(): frame[name]
-        for name, dtype in frame.dtypes.items()
-        if isinstance(dtype, pd.CategoricalDtype)
+        str(name).strip(): frame[name] for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.CategoricalDtype)
     }
     return {
         name: "category"
