@@ -71,7 +71,7 @@ class Printer:
         self.live = self.out.isatty()
         self._last = 0.0
         self._lead = ""
-        self._noted: set[str] = set()
+        self._told: set[str] = set()
 
     def say(self, text: str = "") -> None:
         """Write one line."""
@@ -90,8 +90,8 @@ class Printer:
     def _notes(self, table_: Table) -> None:
         """Show what is worth telling of the examples, each note once."""
         for note in table_.notes:
-            if note not in self._noted:
-                self._noted.add(note)
+            if note not in self._told:
+                self._told.add(note)
                 self.say(f"note: {note}")
 
     def planned(self, plan: Plan, prepared: Prepared, parameters: int) -> None:
