@@ -4,11 +4,11 @@
 
 All three are one network: the peers are given our weights, and write the same texts. (`torch.nn.Transformer` drops looks and
 inner activations, too, and cannot be told otherwise.) They take turns in one process, theirs in single precision as PyTorch
-does unless told otherwise, ours in the number format that is quicker on the machine. Learning: batches as each user makes
-them, ours of sentences of about equal length, theirs in random order; what counts are real tokens of the answers, not
-padding. Writing, with a model that has learned: theirs in batches of 32 in the order of the file, all at once, and one by
-one as a `pipeline` does unless told otherwise; the plain loop runs the whole of what is written through the decoder for every
-token, as the tutorials do.
+does unless told otherwise and, learning, in mixed precision (autocast to bfloat16), too; ours in the number format that is
+quicker on the machine. Learning: batches as each user makes them, ours of sentences of about equal length, theirs in random
+order; what counts are real tokens of the answers, not padding. Writing, with a model that has learned: theirs in batches of
+32 in the order of the file, all at once, and one by one as a `pipeline` does unless told otherwise; the plain loop runs the
+whole of what is written through the decoder for every token, as the tutorials do.
 """
 
 from __future__ import annotations
@@ -77,12 +77,11 @@ def learning(prepared: Prepared, plan: Plan) -> dict[str, Callable[[], int]]:
         f"width {plan.width}, {plan.depth} layers a side, {size['parameters']:,} weights, batches of {plan.batch}",
         flush=True,
     )
-    tutorial = Plain(network, plan)
-    return {
-        "warmer": our_step(prepared, plan),
-        "torch.nn.Transformer": plain(prepared, plan, tutorial),
-        "Pegasus": plain(prepared, plan, pegasus(network, plan)),
-    }
+    runs = {"warmer": our_step(prepared, plan)}
+    for name, made in {"torch.nn.Transformer": Plain, "Pegasus": pegasus}.items():
+        runs[name] = plain(prepared, plan, made(network, plan))
+        runs[f"{name}, autocast"] = plain(prepared, plan, made(network, plan), mixed=True)
+    return runs
 
 
 def our_step(prepared: Prepared, plan: Plan) -> Callable[[], int]:
@@ -228,8 +227,8 @@ def _norms(theirs: Any, ours: Any, names: dict[str, str]) -> None:
         getattr(theirs, name).load_state_dict(getattr(ours, own).state_dict())
 
 
-def plain(prepared: Prepared, plan: Plan, network: nn.Module) -> Callable[[], int]:
-    """Return one step of the loop that the introductions show."""
+def plain(prepared: Prepared, plan: Plan, network: nn.Module, mixed: bool = False) -> Callable[[], int]:
+    """Return one step of the loop that the introductions show, in mixed precision if asked."""
     rows = prepared.rows(_split.TRAIN)
     pairs = [
         (torch.from_numpy(x.astype(np.int64)), torch.from_numpy(y.astype(np.int64)))
@@ -252,14 +251,15 @@ def plain(prepared: Prepared, plan: Plan, network: nn.Module) -> Callable[[], in
         x, wanted = next(endless)
         given = torch.cat([torch.full_like(wanted[:, :1], BEGIN), wanted[:, :-1]], 1)
         optimiser.zero_grad()
-        logits = (
-            network(x, given)
-            if isinstance(network, Plain)
-            else network(input_ids=x, attention_mask=x != EMPTY, decoder_input_ids=given, use_cache=False).logits
-        )
-        loss = F.cross_entropy(
-            logits.flatten(0, 1), wanted.flatten(), ignore_index=EMPTY, label_smoothing=plan.label_smoothing
-        )
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            logits = (
+                network(x, given)
+                if isinstance(network, Plain)
+                else network(input_ids=x, attention_mask=x != EMPTY, decoder_input_ids=given, use_cache=False).logits
+            )
+            loss = F.cross_entropy(
+                logits.flatten(0, 1), wanted.flatten(), ignore_index=EMPTY, label_smoothing=plan.label_smoothing
+            )
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()

@@ -30,7 +30,7 @@ from warmer.networks.crossentropy import linear_cross_entropy
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import BODIES, Attention, body
 from warmer.networks.sound import LogMel
-from warmer.networks.writing import Incremental, Writer
+from warmer.networks.writing import Incremental, Writer, threads_for
 from warmer.report import page
 from warmer.signature import Signature
 from warmer.training.judging import Part, together
@@ -253,6 +253,21 @@ def test_writing_step_by_step_is_writing_at_once():
         writing = Incremental(writer, memory, mask, 1, 6)
         steps = [writing.step(tokens[:, i : i + 1]).clone() for i in range(6)]
     assert torch.allclose(torch.stack(steps, 1), at_once, atol=1e-5)
+
+
+def test_one_thread_writes_few_texts():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with threads_for(1):
+            assert torch.get_num_threads() == 1
+        with threads_for(1000):
+            assert torch.get_num_threads() == 2
+        with pytest.raises(KeyError), threads_for(1):
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_attention_is_looked_up_in_single_precision_on_a_processor(monkeypatch):

@@ -16,7 +16,7 @@ from warmer.kinds._tokens import BEGIN, EMPTY, END, PARTS, WORDS, Tokens
 from warmer.networks.crossentropy import linear_cross_entropy
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.sequences import places
-from warmer.networks.writing import Incremental, Writer
+from warmer.networks.writing import Incremental, Writer, threads_for
 
 _BLOCK = 64
 _SPARE, _MORE = 10, 1.2
@@ -84,9 +84,10 @@ class WritingHead(SpellingHead):
         """Return texts by beam search; they are ranked by log probability a token."""
         outputs = self.near(outputs)
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
-        search = _Search(self.writer, memory, mask, beams, self._room(mask.sum(1)))
-        while search.step():
-            pass
+        with threads_for(len(memory)):
+            search = _Search(self.writer, memory, mask, beams, self._room(mask.sum(1)))
+            while search.step():
+                pass
         return self._ranked(*search.result())
 
     def _room(self, places: Tensor) -> Tensor:
