@@ -255,14 +255,23 @@ def test_writing_step_by_step_is_writing_at_once():
     assert torch.allclose(torch.stack(steps, 1), at_once, atol=1e-5)
 
 
-def test_one_thread_writes_few_texts():
+@pytest.mark.parametrize(("texts", "expected"), [(1, 1), (100, 2)])
+def test_one_thread_writes_few_texts(writing, monkeypatch, texts, expected):
+    before, step, met = torch.get_num_threads(), Incremental.step, set()
+    monkeypatch.setattr(Incremental, "step", lambda *parts: met.add(torch.get_num_threads()) or step(*parts))
+    torch.set_num_threads(2)
+    try:
+        with torch.no_grad():
+            writing.candidates(with_mask(torch.randn(texts, 3, 16), None), 2)
+        assert (met, torch.get_num_threads()) == ({expected}, 2)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_threads_are_given_back_after_an_error():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with threads_for(1):
-            assert torch.get_num_threads() == 1
-        with threads_for(1000):
-            assert torch.get_num_threads() == 2
         with pytest.raises(KeyError), threads_for(1):
             raise KeyError
         assert torch.get_num_threads() == 2
