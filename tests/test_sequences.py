@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from warmer.errors import BadCell, InputError
 from warmer.examples import _prepare, _strung
 from warmer.examples._store import ragged
 from warmer.kinds import _ordered, _sound
+from warmer.kinds._contract import padded
 from warmer.kinds._grams import Grams
 from warmer.kinds._ordered import Habit, OrderedHead, prefix_search
 from warmer.kinds._respelling import Respelling
@@ -349,6 +352,25 @@ def test_beam_search_with_many_beams_finds_the_best_of_all(writing):
             assert ranked == sorted(ranked, reverse=True)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("right", "worth"), [([3, 4, 3, 4], 0.8), ([3], 0.0), ([], 0.1)])
+def test_what_a_token_is_worth_is_what_makes_the_best_texts(writing, monkeypatch, right, worth):
+    """By the mean a token the second is best, by the sum the first, and with 0.74 a token or more the last."""
+    head = copy.deepcopy(writing)
+    found = [([], -0.7), ([3], -1.0), ([3, 4, 3, 4], -3.2)]
+    monkeypatch.setattr(head, "candidates", lambda outputs, beams: [head._by_rank(found) for _ in outputs])
+    outputs = with_mask(torch.randn(10, 3, 16), None)
+    targets = padded([np.array([*right, END])] * 10, torch.device("cpu")).values
+    assert set(head.answers(outputs)) == {head.tokens.decode([3])}
+    head.calibrate(outputs, targets)
+    assert float(head.reward) == pytest.approx(worth)
+    for _ in range(2):
+        assert head.answers(outputs).tolist() == head.truths(targets).tolist()
+        head.memory.clear()  # what was remembered is ranked anew, too
+    head.load_state_dict({name: value for name, value in head.state_dict().items() if name != "reward"})
+    assert float(head.reward) == 0  # a file from before
+
+
 def test_texts_found_together_are_those_found_alone(writing):
     outputs = writing(Features((torch.randn(6, 8, 3, generator=torch.Generator().manual_seed(2)),)))
     with torch.no_grad():
@@ -412,6 +434,21 @@ def test_reversing_is_learned():
     assert answer.value == answer.alternatives[0][0]
     assert set(answer.value.split()) == set("abcd")
     assert 0 < answer.confidence <= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("beams", 0, "`beams` is at least 1, not 0"),
+        ("joins_left_out", "1.5", "`joins_left_out` is at most 1, not 1.5"),
+        ("writer_depth", -1, "`writer_depth` is at least 0, not -1"),
+        ("writer_width", "wide", "`writer_width` is a whole number, not `wide`"),
+        ("joins_left_out", "nan", "`joins_left_out` is at least 0, not nan"),
+    ],
+)
+def test_what_no_run_could_use_is_refused(name, value, told):
+    with pytest.raises(InputError, match=re.escape(told)):
+        warmer.learn([("a", "b")] * 20, signature="text -> text", **{name: value})
 
 
 @pytest.mark.parametrize("name", ["gru", "convnet"])

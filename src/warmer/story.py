@@ -22,7 +22,7 @@ from warmer.examples._prepare import Columns, Prepared
 from warmer.kinds._contract import Adopted
 from warmer.model import Model, build
 from warmer.networks.network import Network
-from warmer.plan import Plan, Proposal, convert
+from warmer.plan import Plan, Proposal
 from warmer.signature import Signature
 from warmer.training import adversary, memory, optimisers, transfer
 from warmer.training import device as devices
@@ -46,27 +46,19 @@ class Wishes:
         Raises:
             UnknownName: a name that nobody knows; the nearest known one is offered.
         """
-        of_kinds = {name: default for kind in kinds.names() for name, default in kinds.get(kind).options().items()}
+        of_kinds = {name: one for kind in kinds.names() for name, one in kinds.get(kind).options().items()}
         of_sources = examples.options()
         plan, kind, source = {}, {}, {}
         for name, value in wishes.items():
             if name in Plan.names():
                 plan[name] = Plan.convert(name, value)
             elif name in of_kinds:
-                kind[name] = _typed(name, value, of_kinds[name])
+                kind[name] = of_kinds[name].convert(name, value)
             elif name in of_sources:
                 source[name] = value
             else:
                 raise UnknownName("plan field", name, [*Plan.names(), *of_kinds, *of_sources])
         return cls(plan, kind, source)
-
-
-def _typed(name: str, value: Any, default: Any) -> Any:
-    """Turn text into the type of an option's default; where that is None, into a truth value or a number."""
-    if isinstance(value, str) and default is None:
-        words = {"true": True, "yes": True, "false": False, "no": False, "none": None}
-        return words[value.lower()] if value.lower() in words else convert(name, value, int)
-    return convert(name, value, type(default)) if default is not None else value
 
 
 def learn(

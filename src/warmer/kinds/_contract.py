@@ -24,6 +24,8 @@ from warmer.kinds._head import Answer as Answer
 from warmer.kinds._head import Array as Array
 from warmer.kinds._head import Head as Head
 from warmer.kinds._head import Looked as Looked
+from warmer.kinds._options import Option
+from warmer.kinds._options import option as option
 from warmer.networks.features import Features, FeatureSpec
 from warmer.networks.weights import Weights
 from warmer.plan import Plan, Proposal
@@ -438,8 +440,8 @@ class Kind(ABC):
     # ---- JSON ----
 
     @classmethod
-    def options(cls) -> dict[str, Any]:
-        """Return option name → default, for the fields a user may set."""
+    def options(cls) -> dict[str, Option]:
+        """Return the fields that a user may set, by name."""
         fields = dataclasses.fields(cls)  # type: ignore[arg-type]
         return {f.name: f.metadata["option"] for f in fields if "option" in f.metadata}
 
@@ -474,11 +476,6 @@ def objects(values: Sequence[Any]) -> Array:
     for place, value in enumerate(values):
         found[place] = value
     return found
-
-
-def option(default: Any, help: str) -> Any:
-    """Declare a dataclass field of a kind that the user may set."""
-    return dataclasses.field(default=default, metadata={"option": default, "help": help})
 
 
 def _plain(value: Any) -> Any:

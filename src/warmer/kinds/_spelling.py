@@ -26,7 +26,7 @@ NEVER = -1e30
 """The logarithm of no chance at all."""
 
 Candidates = list[tuple[list[int], float]]
-"""Texts as tokens with the logarithm of their probability, likeliest first."""
+"""Texts as tokens with the logarithm of their probability, best first."""
 
 
 def with_mask(x: Tensor, mask: Tensor | None) -> Tensor:
@@ -59,7 +59,7 @@ class SpellingHead(Head):
     calibrated: Tensor
 
     def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
-        """Return the likeliest texts for each example."""
+        """Return the best texts for each example, best first."""
         raise NotImplementedError
 
     def _found(self, outputs: Tensor, beams: int) -> list[Candidates]:

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from warmer.kinds._contract import Looked
+from warmer import scores
+from warmer.kinds._contract import Array, Looked, objects
 from warmer.kinds._spelling import NEVER, Candidates, SpellingHead, with_mask
 from warmer.kinds._tokens import BEGIN, EMPTY, END, PARTS, WORDS, Tokens
 from warmer.networks.crossentropy import linear_cross_entropy
@@ -20,6 +21,7 @@ from warmer.networks.writing import Incremental, Writer, threads_for
 
 _BLOCK = 64
 _SPARE, _MORE = 10, 1.2
+_REWARDS = tuple(tenths / 10 for tenths in range(1, 16))
 
 
 class WritingHead(SpellingHead):
@@ -51,12 +53,16 @@ class WritingHead(SpellingHead):
         self.entry = nn.Linear(spec.channels[-1], width)
         self.writer = Writer(tokens.size, width, depth, dropout)
         self.register_buffer("stretch", torch.tensor(0.0))
+        self.register_buffer("reward", torch.tensor(0.0))
         self.scores = ("bleu", "chrf", "exact") if tokens.scheme == PARTS else ("cer", "wer", "exact")
         if tokens.scheme == WORDS:
             self.scores = ("bleu", "wer", "exact")
 
     stretch: Tensor
     """Tokens written for each place read, of the training text with most, after the first ten; 0: not known yet."""
+
+    reward: Tensor
+    """What each token adds to the log probability of a candidate, for its rank; 0: the mean a token is its rank."""
 
     def outputs(self, features: Features) -> Tensor:
         """Return what was read, `[batch, places, width + 1]`."""
@@ -81,7 +87,7 @@ class WritingHead(SpellingHead):
         return torch.zeros_like(there, dtype=each.dtype).masked_scatter(there, each).sum(1) / there.sum(1).clamp(min=1)
 
     def candidates(self, outputs: Tensor, beams: int) -> list[Candidates]:
-        """Return texts by beam search; they are ranked by log probability a token."""
+        """Return texts by beam search, best first."""
         outputs = self.near(outputs)
         memory, mask = outputs[..., :-1], outputs[..., -1] > 0.5
         with threads_for(len(memory)):
@@ -89,6 +95,37 @@ class WritingHead(SpellingHead):
             while search.step():
                 pass
         return self._ranked(*search.result())
+
+    @torch.no_grad()
+    def calibrate(self, outputs: Tensor, targets: Tensor) -> None:
+        """Also choose what a token is worth, as the likeliest texts are too short (Murray and Chiang 2018, arXiv 1808.10006).
+
+        What makes the best candidates by the score that leads is chosen.
+        """
+        if self.beams > 1:
+            lead = scores.get(self.scores[0])
+            found, truths = self._found(outputs, self.beams), self.truths(targets)
+            best, reward = self._reached(0.0, found, truths), 0.0
+            for tried in _REWARDS:
+                value = self._reached(tried, found, truths)
+                if lead.better(value, best):
+                    best, reward = value, tried
+            self.reward.fill_(reward)
+            self.memory = {known: [self._by_rank(one) for one in some] for known, some in self.memory.items()}
+        super().calibrate(outputs, targets)
+
+    def _reached(self, reward: float, found: list[Candidates], truths: Array) -> float:
+        """Return the score of the texts that are the best of their candidates where a token is worth so much."""
+        self.reward.fill_(reward)
+        answers = [self.tokens.decode(self._by_rank(one)[0][0]) for one in found]
+        return float(scores.get(self.scores[0])(objects(answers), truths))
+
+    def _by_rank(self, candidates: Candidates) -> Candidates:
+        """Return candidates, best first; the token that ends a text counts, too."""
+        reward = float(self.reward)
+        if reward:
+            return sorted(candidates, key=lambda one: -one[1] - reward * (len(one[0]) + 1))
+        return sorted(candidates, key=lambda one: -one[1] / (len(one[0]) + 1))
 
     def _room(self, places: Tensor) -> Tensor:
         """Return how many tokens may be written for inputs of so many places; a network that finds no end has to be stopped."""
@@ -98,8 +135,9 @@ class WritingHead(SpellingHead):
         return limits.clamp(min=1)
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
-        """Open files from before the stretch was noted, too."""
+        """Open files from before the stretch was noted and tokens had a worth, too."""
         state_dict.setdefault(prefix + "stretch", torch.zeros_like(self.stretch))
+        state_dict.setdefault(prefix + "reward", torch.zeros_like(self.reward))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @contextlib.contextmanager
@@ -129,13 +167,12 @@ class WritingHead(SpellingHead):
     def _ranked(self, written: list[list[list[int]]], chance: list[list[float]]) -> list[Candidates]:
         found: list[Candidates] = []
         for texts, chances in zip(written, chance, strict=True):
-            pairs = [
-                ([token for token in text if token > END], value, sum(token != EMPTY for token in text) - 1)
+            said = [
+                ([token for token in text if token > END], value)
                 for text, value in zip(texts, chances, strict=True)
                 if value > NEVER / 2
             ]
-            ranked = sorted(pairs, key=lambda pair: -pair[1] / max(1, pair[2]))
-            found.append([(text, value) for text, value, _ in ranked])
+            found.append(self._by_rank(said))
         return found
 
 

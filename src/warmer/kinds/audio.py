@@ -52,7 +52,7 @@ class Audio(Kind):
     longest: float = 1.0
     in_order: bool = False
     answered: bool = False
-    voice_width: int = option(192, "numbers a column of what makes sound")
+    voice_width: int = option(192, "numbers a column of what makes sound", least=2)
     reader: str = option("auto", f"what reads a sound in order: {', '.join(BODIES)}")
 
     @classmethod

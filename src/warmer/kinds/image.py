@@ -91,10 +91,12 @@ class Image(Kind):
     generated: bool = False
     coloured: bool = False
     flips: bool | None = option(None, "whether a mirrored picture means the same; none: find out")
-    shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size")
-    size: int | None = option(None, "height and width to keep; none: by the training pictures")
+    shift: int | None = option(None, "pixels a training picture is moved at most; none: by its size", least=0)
+    size: int | None = option(None, "height and width to keep; none: by the training pictures", least=1)
     reader: str = option("auto", f"what reads a line of writing: {', '.join(BODIES)}")
-    latent: int = option(0, "numbers that a picture has to be told through, where it is x and y; 0: it need not")
+    latent: int = option(
+        0, "numbers that a picture has to be told through, where it is x and y; 0: it need not", least=0
+    )
     method: str = option("auto", "how pictures are made: auto, error, critic, colours, flow, vae or gan")
     beyond: str = option("zeros", f"what convolutions find outside of a picture, where y is one: {', '.join(BEYOND)}")
     views: bool = option(True, "answer from the mean over slightly moved (and mirrored) views of a picture")

@@ -99,16 +99,16 @@ class Text(Kind):
     buckets: int = _FEWEST_BUCKETS
     labels: int = 0
     ratios: str = ""
-    vector_size: int = option(16, "numbers learned for each piece of a text")
+    vector_size: int = option(16, "numbers learned for each piece of a text", least=1)
     reader: str = option("auto", f"what reads a text: bag, {', '.join(BODIES)}")
     cut: str = option("auto", "how texts are cut into tokens: words, letters or parts (of words)")
-    vocabulary: int = option(8000, "parts of words at the most")
+    vocabulary: int = option(8000, "parts of words at the most", least=1)
     joins_left_out: float = option(
-        0.0, "chance of leaving a join of letters out, while learning; for few texts and much time"
+        0.0, "chance of leaving a join of letters out, while learning; for few texts and much time", least=0, most=1
     )
-    beams: int = option(5, "candidates kept while an answer is looked for")
-    writer_width: int = option(128, "numbers a token of what writes an answer")
-    writer_depth: int = option(0, "layers of what writes an answer; 0: by the texts")
+    beams: int = option(5, "candidates kept while an answer is looked for", least=1)
+    writer_width: int = option(128, "numbers a token of what writes an answer", least=2)
+    writer_depth: int = option(0, "layers of what writes an answer; 0: by the texts", least=0)
 
     @classmethod
     def recognise(cls, cells: Cells, *, column: str, role: str) -> Bid:
