@@ -185,12 +185,20 @@ def _check_range(name: str, value: Any) -> None:
         return
     if name in _SHARES and not 0 <= value < 1:
         raise InputError(f"`{name}` is a share, at least 0 and below 1, not {value:g}")
-    if name in _AT_LEAST and value < _AT_LEAST[name]:
-        raise InputError(f"`{name}` is at least {_AT_LEAST[name]:g}, not {value:g}")
+    if name in _AT_LEAST:
+        check_limits(name, value, _AT_LEAST[name])
     if name in ("epochs", "minutes", "learning_rate") and value == 0:
         raise InputError(f"`{name}` must be more than zero")
     if name in ("width", "depth", "members", "stride", "patience", "validations", "threads") and value < 0:
         raise InputError(f"`{name}` counts something, so it cannot be {value}")
+
+
+def check_limits(name: str, value: float, least: float | None, most: float | None = None) -> None:
+    """Refuse a number outside of its limits, of which None is none, and what is not a number."""
+    if least is not None and not value >= least:
+        raise InputError(f"`{name}` is at least {least:g}, not {value:g}")
+    if most is not None and not value <= most:
+        raise InputError(f"`{name}` is at most {most:g}, not {value:g}")
 
 
 def convert(name: str, value: Any, wanted: Any) -> Any:

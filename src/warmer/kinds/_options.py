@@ -6,8 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from warmer.errors import InputError
-from warmer.plan import convert
+from warmer.plan import check_limits, convert
 
 _WORDS = {"true": True, "yes": True, "false": False, "no": False, "none": None}
 
@@ -37,10 +36,8 @@ class Option:
             found = _WORDS[value.lower()] if value.lower() in _WORDS else convert(name, value, int)
         else:
             found = value if self.default is None else convert(name, value, type(self.default))
-        if isinstance(found, (int, float)) and self.least is not None and not found >= self.least:
-            raise InputError(f"`{name}` is at least {self.least:g}, not {found:g}")
-        if isinstance(found, (int, float)) and self.most is not None and not found <= self.most:
-            raise InputError(f"`{name}` is at most {self.most:g}, not {found:g}")
+        if isinstance(found, (int, float)):
+            check_limits(name, found, self.least, self.most)
         return found
 
 

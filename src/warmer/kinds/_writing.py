@@ -22,6 +22,7 @@ from warmer.networks.writing import Incremental, Writer, threads_for
 _BLOCK = 64
 _SPARE, _MORE = 10, 1.2
 _REWARDS = tuple(tenths / 10 for tenths in range(1, 16))
+"""What a token may be worth, in nats; of a translator into German, anything over 1 makes texts too long."""
 
 
 class WritingHead(SpellingHead):
