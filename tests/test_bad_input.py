@@ -104,6 +104,11 @@ def test_y_that_is_not_there(tmp_path, capsys):
 def test_a_mistyped_field_of_the_plan(capsys):
     assert "did you mean `epochs`" in refused(capsys, "learn", "iris", "--set", "epoch=3")
     assert "whole number" in refused(capsys, "learn", "iris", "--set", "batch=many")
+    assert "no plan field `y`" in refused(capsys, "learn", "iris", "--set", "y=species")
+    for name in ("checkpoint", "told"):
+        given = ("compare", "iris", "--vary", "batch=8,16", "--set", f"{name}=x")
+        assert f"no plan field `{name}`" in refused(capsys, *given)
+    assert "`minutes` is at least 0, not nan" in refused(capsys, "learn", "iris", "--set", "minutes=nan")
 
 
 def test_mixed_types_in_y():

@@ -118,7 +118,8 @@ def test_learn_and_test_speak_json(tmp_path, capsys):
     houses().to_csv(tmp_path / "houses.csv", index=False)
     place = tmp_path / "m.safetensors"
     arguments = ["learn", str(tmp_path / "houses.csv"), "--y", "price", "--out", str(place), "--set", "epochs=5"]
-    assert run([*arguments, "--json"]) == 0
+    assert run([*arguments, "--set", "seed=3", "--json"]) == 0
+    assert warmer.load(place).plan.seed == 3
     out = capsys.readouterr().out
     assert out.count("\n") == 1
     found = json.loads(out)

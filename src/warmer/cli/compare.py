@@ -26,18 +26,19 @@ def run(
     from pathlib import Path
 
     from warmer.cli import _printer
-    from warmer.cli._pairs import pairs
+    from warmer.cli._pairs import pairs, settings
     from warmer.cli._sources import source
     from warmer.comparison import Run, compare
     from warmer.files import write_whole
+    from warmer.story import learn
 
     def told(run: Run) -> None:
         result = run.failed or run.model.evidence["sentence"]  # type: ignore[union-attr]
         print(f"{run.named}: {result}", file=sys.stderr)
 
     chosen = {name: value.split(",") for name, value in pairs(vary, "--vary").items()}
-    wishes = pairs(set_ or [], "--set")
-    found = compare(source(examples), tuple(y or ()), vary=chosen, told=told, signature=signature, seed=seed, **wishes)
+    wishes = settings(set_ or [], learn, compare, seed=seed)
+    found = compare(source(examples), tuple(y or ()), vary=chosen, told=told, signature=signature, **wishes)
     if json:
         _printer.dump({**found.to_json(), "picture": out})
     else:

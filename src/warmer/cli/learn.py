@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -58,18 +58,17 @@ def run(
     from pathlib import Path
 
     from warmer.cli import _printer
-    from warmer.cli._pairs import pairs
+    from warmer.cli._pairs import pairs, settings
     from warmer.cli._sources import source
     from warmer.cli.app import STARTED
 
     given = source(examples)
     place = Path(out) if out else Path(_stem(examples[0]) + ".safetensors")
-    wishes: dict[str, Any] = {**pairs(set_ or [], "--set")}
-    wishes |= {"x_range": x_range} if x_range is not None else {}
     _check_writable(place)
 
     from warmer.story import learn
 
+    wishes = settings(set_ or [], learn, minutes=minutes, seed=seed, x_range=x_range)
     printer = _printer.Printer()
     checkpoint = place.with_name(place.name + ".resume")
     model = learn(
@@ -78,8 +77,6 @@ def run(
         x=x or (),
         signature=signature,
         columns=pairs(column or [], "--column"),
-        minutes=minutes,
-        seed=seed,
         start=start,
         checkpoint=checkpoint,
         resume=resume,
